@@ -1,0 +1,1 @@
+"""What the rig must reach, measured: each module prints one table and returns its rows."""
