@@ -1,0 +1,132 @@
+"""Fusers by name: what every method shares around the fusing of two lumas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tardal_ros.errors import RigError
+from tardal_ros.fusion.colour import luma, with_luma
+from tardal_ros.fusion.feather import Feather
+from tardal_ros.fusion.upsampling import guided_upsample, shrink
+from tardal_ros.registration.agc import Agc, to_grey8
+from tardal_ros.types import Array
+
+Image = NDArray[np.uint8]
+
+
+class Method(Protocol):
+    """The fusing itself."""
+
+    def fuse_luma(self, visible: Image, infrared: Image) -> Image:
+        """Fuses two (H, W) uint8 images of one size into one."""
+
+
+class Fuser:
+    """Fuses visible and infrared images: luma by the method, chroma of the visible image.
+
+    Where infrared does not see, the result is the visible image, feathered into the fused one over a few pixels.
+
+    Args:
+        method: What fuses two lumas.
+        scale: Fraction of the resolution at which it does; the full-size luma guides the way back up.
+
+    Raises:
+        RigError: The scale is not in (0, 1].
+    """
+
+    def __init__(self, method: Method, scale: float = 1.0) -> None:
+        if not 0.0 < scale <= 1.0:
+            raise RigError(f"The scale {scale} of a fuser must be above 0 and at most 1.")
+        self._method = method
+        self._scale = scale
+        self._agc = Agc()
+        self._feather = Feather()
+
+    def fuse(self, visible: Array, infrared: Array, mask: Array | None = None) -> Image:
+        """Fuses one registered pair.
+
+        Args:
+            visible: (H, W, 3) BGR or (H, W) grey, uint8.
+            infrared: (H, W) uint8, or uint16 counts, which an AGC with a memory makes grey first.
+            mask: (H, W) uint8, non-zero where infrared really sees; everywhere if None.
+
+        Returns:
+            (H, W, 3) BGR or (H, W) grey, like the visible image.
+
+        Raises:
+            RigError: The images are empty, of different sizes, or of a type that cannot be fused.
+        """
+        _check(visible, infrared, mask)
+        tone = self._agc.update(infrared) if infrared.dtype == np.uint16 else None
+        old = luma(visible)
+        self._feather.set_mask(mask)
+        # Infrared's border must not show up as an edge, so infrared fades into the luma before it is fused, too.
+        seen = self._feather.blend(old, to_grey8(infrared, tone))
+        new = self._feather.blend(old, self._fuse_scaled(old, seen))
+        return with_luma(visible, old, new)
+
+    def reset(self) -> None:
+        """Forgets the pairs so far."""
+        self._agc.reset()
+
+    def _fuse_scaled(self, visible: Image, infrared: Image) -> Image:
+        if self._scale == 1.0:
+            return self._method.fuse_luma(visible, infrared)
+        small = shrink(visible, self._scale)
+        fused = self._method.fuse_luma(small, shrink(infrared, self._scale))
+        return guided_upsample(fused, small, visible)
+
+
+def _laplacian(weights: str | PathLike[str] | None, device: str) -> Method:
+    from tardal_ros.fusion.classical import LaplacianMethod
+
+    if weights is not None:
+        raise RigError(f"The fuser 'laplacian' takes no weights: leave {weights} out, or choose the fuser it is for.")
+    return LaplacianMethod()
+
+
+def _tardal(weights: str | PathLike[str] | None, device: str) -> Method:
+    from tardal_ros.fusion.tardal import TardalMethod
+
+    return TardalMethod(weights, device)
+
+
+FUSERS: dict[str, Callable[[str | PathLike[str] | None, str], Method]] = {"laplacian": _laplacian, "tardal": _tardal}
+
+
+def create_fuser(name: str, weights: str | PathLike[str] | None = None, device: str = "auto", **options: Any) -> Fuser:
+    """Makes a fuser.
+
+    Args:
+        name: `laplacian` or `tardal`.
+        weights: Weights file of a network.
+        device: Where a network runs: `auto`, `cpu`, `cuda` or `cuda:N`.
+        options: `scale`, see `Fuser`.
+
+    Raises:
+        RigError: There is no such fuser or option, or its weights or device cannot be used.
+        MissingDependencyError: A library that the fuser needs is not installed.
+    """
+    if name not in FUSERS:
+        raise RigError(f"There is no fuser '{name}': choose one of {', '.join(FUSERS)}.")
+    if unknown := sorted(set(options) - {"scale"}):
+        raise RigError(f"A fuser has no option '{unknown[0]}': the only one is 'scale'.")
+    return Fuser(FUSERS[name](weights, device), **options)
+
+
+def _check(visible: Array, infrared: Array, mask: Array | None) -> None:
+    if visible.dtype != np.uint8 or not (visible.ndim == 2 or (visible.ndim == 3 and visible.shape[2] == 3)):
+        raise RigError(f"The visible image must be 8-bit grey or BGR, not {visible.dtype} of shape {visible.shape}.")
+    if infrared.dtype not in (np.uint8, np.uint16) or infrared.ndim != 2:
+        raise RigError(f"The infrared image must be 8 or 16-bit grey, not {infrared.dtype} of shape {infrared.shape}.")
+    if not visible.size:
+        raise RigError(f"The visible image of shape {visible.shape} is empty.")
+    if infrared.shape != visible.shape[:2]:
+        raise RigError(f"Infrared {infrared.shape} and visible {visible.shape[:2]} differ in size; register them first")
+    if mask is not None and (mask.dtype != np.uint8 or mask.shape != infrared.shape):
+        raise RigError(f"The mask must be uint8 of shape {infrared.shape}, not {mask.dtype} of shape {mask.shape}.")
