@@ -1,0 +1,21 @@
+"""Frames out of the simulation, folders and videos, and a player that makes them live."""
+
+from tardal_ros.capture.factory import KINDS, create_source
+from tardal_ros.capture.folder import FolderSource
+from tardal_ros.capture.player import Player
+from tardal_ros.capture.rendered import Cadence, RenderedSource
+from tardal_ros.capture.source import Limited, Source, StreamInfo
+from tardal_ros.capture.video import VideoSource
+
+__all__ = [
+    "KINDS",
+    "Cadence",
+    "FolderSource",
+    "Limited",
+    "Player",
+    "RenderedSource",
+    "Source",
+    "StreamInfo",
+    "VideoSource",
+    "create_source",
+]

@@ -1,0 +1,44 @@
+"""Textures out of seeded noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.floating[Any]]
+
+
+def fractal(
+    rng: np.random.Generator, shape: tuple[int, int], wavelength: float, octaves: int, persistence: float = 0.55
+) -> Image:
+    """Fractal noise with zero mean and unit deviation.
+
+    Args:
+        rng: Where the randomness comes from.
+        shape: Height and width.
+        wavelength: Size of the largest blobs, in pixels.
+        octaves: Number of layers, each at half the size of the one before.
+        persistence: Strength of a layer relative to the one before.
+    """
+    total = np.zeros(shape, np.float32)
+    for octave in range(octaves):
+        step = max(wavelength / 2**octave, 1.0)
+        height, width = (int(side / step) + 3 for side in shape)
+        coarse = rng.standard_normal((height, width), np.float32)
+        fine = cv2.resize(coarse, (int(width * step) + 1, int(height * step) + 1), interpolation=cv2.INTER_CUBIC)
+        total += np.float32(persistence**octave) * fine[: shape[0], : shape[1]]
+    return np.asarray((total - total.mean()) / (total.std() + 1e-6), np.float32)
+
+
+def smoothstep(low: float, high: float, value: Image) -> Image:
+    """0 below `low`, 1 above `high`, smooth between."""
+    x = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return np.asarray(x * x * (3.0 - 2.0 * x), np.float32)
+
+
+def noise_bank(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> Image:
+    """White Gaussian noise, to be read at a random offset for each image."""
+    return np.asarray(rng.standard_normal(shape, np.float32) * np.float32(deviation))
