@@ -1,0 +1,1 @@
+"""What a run amounted to: bags, summary and report."""
