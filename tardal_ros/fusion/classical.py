@@ -7,9 +7,11 @@ import numpy as np
 
 from tardal_ros.types import Array
 
-MAX_LEVELS = 5
+MAX_LEVELS = 3
 # Shortest side, in pixels, of the coarsest level.
 SMALLEST = 8
+# How much of infrared's base to take, at most, where it is darker: a cold sky must not darken the visible one.
+DARKENING = 0.2
 
 
 class LaplacianMethod:
@@ -24,8 +26,7 @@ class LaplacianMethod:
         levels = _levels(visible)
         fine_visible, base_visible = _pyramid(visible, levels)
         fine_infrared, base_infrared = _pyramid(infrared, levels)
-        weight = _infrared_weight(visible, infrared, base_visible)
-        fused: Array = base_visible + weight * (base_infrared - base_visible)
+        fused = _fuse_bases(visible, infrared, base_visible, base_infrared)
         for a, b in zip(reversed(fine_visible), reversed(fine_infrared), strict=True):
             fused = cv2.add(_up(fused, a), _stronger(a, b))
         lifted: Array = np.maximum(fused, 0.0)
@@ -63,13 +64,16 @@ def _stronger(a: Array, b: Array) -> Array:
     return chosen
 
 
-def _infrared_weight(visible: Array, infrared: Array, base: Array) -> Array:
-    """How much of infrared's base to take, in [0, 1], at the size of `base`."""
-    size = (base.shape[1], base.shape[0])
-    weights = (cv2.resize(_saliency(image), size, interpolation=cv2.INTER_AREA) for image in (infrared, visible))
-    of_infrared, of_visible = (weight.astype(np.float32) / 255.0 for weight in weights)
-    weight: Array = 0.5 + 0.5 * (of_infrared - of_visible)
-    return weight
+def _fuse_bases(visible: Array, infrared: Array, base_visible: Array, base_infrared: Array) -> Array:
+    """Mixes the coarsest levels by saliency; where infrared is the darker one, it may only darken a little."""
+    size = (base_visible.shape[1], base_visible.shape[0])
+    salient = (_saliency(infrared), _saliency(visible))
+    of_infrared, of_visible = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) / 255.0 for image in salient)
+    weight = 0.5 + 0.5 * (of_infrared - of_visible)
+    difference = base_infrared - base_visible
+    weight = np.where(difference < 0.0, np.minimum(weight, DARKENING), weight)
+    mixed: Array = (base_visible + weight * difference).astype(np.float32)
+    return mixed
 
 
 def _saliency(image: Array) -> Array:

@@ -13,19 +13,19 @@ FEATHER = 16.0
 class Feather:
     """Fades from the visible luma, where infrared does not see, to what infrared shows, over a few pixels.
 
-    The weights are kept for as long as the mask stays the same, as it does on a rig.
+    Args:
+        mask: (H, W) uint8, non-zero where infrared sees; None where it sees everywhere. A copy of it is kept.
     """
 
-    def __init__(self) -> None:
-        self._mask: Array | None = None
-        self._weights: tuple[Array, Array] | None = None
-
-    def set_mask(self, mask: Array | None) -> None:
-        """Takes the mask of the pair at hand: (H, W), 255 where infrared sees; None where it sees everywhere."""
-        if mask is self._mask or (mask is not None and self._mask is not None and np.array_equal(mask, self._mask)):
-            return
-        self._mask = mask
+    def __init__(self, mask: Array | None) -> None:
+        self._mask = None if mask is None else mask.copy()
         self._weights = None if mask is None or mask.all() else _weights(mask)
+
+    def is_of(self, mask: Array | None) -> bool:
+        """Whether it was made of the same mask, as on a rig it is for every frame; compared pixel by pixel."""
+        if mask is None or self._mask is None:
+            return mask is self._mask
+        return np.array_equal(mask, self._mask)
 
     def blend(self, visible: Array, other: Array) -> Array:
         """The other (H, W) image where infrared sees, the visible luma where it does not, and a ramp between."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from os import PathLike
 from typing import Any, Protocol
@@ -30,22 +31,24 @@ class Fuser:
     """Fuses visible and infrared images: luma by the method, chroma of the visible image.
 
     Where infrared does not see, the result is the visible image, feathered into the fused one over a few pixels.
+    Several threads may use it at once.
 
     Args:
         method: What fuses two lumas.
-        scale: Fraction of the resolution at which it does; the full-size luma guides the way back up.
+        scale: Fraction of the resolution at which it does; the full-size images guide the way back up.
 
     Raises:
         RigError: The scale is not in (0, 1].
     """
 
     def __init__(self, method: Method, scale: float = 1.0) -> None:
-        if not 0.0 < scale <= 1.0:
+        if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0.0 < scale <= 1.0:
             raise RigError(f"The scale {scale} of a fuser must be above 0 and at most 1.")
         self._method = method
         self._scale = scale
         self._agc = Agc()
-        self._feather = Feather()
+        self._agc_lock = threading.Lock()
+        self._feather = Feather(None)
 
     def fuse(self, visible: Array, infrared: Array, mask: Array | None = None) -> Image:
         """Fuses one registered pair.
@@ -62,24 +65,36 @@ class Fuser:
             RigError: The images are empty, of different sizes, or of a type that cannot be fused.
         """
         _check(visible, infrared, mask)
-        tone = self._agc.update(infrared) if infrared.dtype == np.uint16 else None
         old = luma(visible)
-        self._feather.set_mask(mask)
+        feather = self._feather_of(mask)
         # Infrared's border must not show up as an edge, so infrared fades into the luma before it is fused, too.
-        seen = self._feather.blend(old, to_grey8(infrared, tone))
-        new = self._feather.blend(old, self._fuse_scaled(old, seen))
+        seen = feather.blend(old, self._grey(infrared))
+        new = feather.blend(old, self._fuse_scaled(old, seen))
         return with_luma(visible, old, new)
 
     def reset(self) -> None:
         """Forgets the pairs so far."""
-        self._agc.reset()
+        with self._agc_lock:
+            self._agc.reset()
+
+    def _grey(self, infrared: Array) -> Image:
+        if infrared.dtype == np.uint8:
+            return infrared
+        with self._agc_lock:
+            tone = self._agc.update(infrared)
+        return to_grey8(infrared, tone)
+
+    def _feather_of(self, mask: Array | None) -> Feather:
+        feather = self._feather
+        if not feather.is_of(mask):
+            self._feather = feather = Feather(mask)
+        return feather
 
     def _fuse_scaled(self, visible: Image, infrared: Image) -> Image:
         if self._scale == 1.0:
             return self._method.fuse_luma(visible, infrared)
-        small = shrink(visible, self._scale)
-        fused = self._method.fuse_luma(small, shrink(infrared, self._scale))
-        return guided_upsample(fused, small, visible)
+        small = shrink(visible, self._scale), shrink(infrared, self._scale)
+        return guided_upsample(self._method.fuse_luma(*small), small, (visible, infrared))
 
 
 def _laplacian(weights: str | PathLike[str] | None, device: str) -> Method:
@@ -120,6 +135,9 @@ def create_fuser(name: str, weights: str | PathLike[str] | None = None, device: 
 
 
 def _check(visible: Array, infrared: Array, mask: Array | None) -> None:
+    for name, image in {"visible image": visible, "infrared image": infrared, "mask": mask}.items():
+        if not isinstance(image, np.ndarray) and (image is not None or name != "mask"):
+            raise RigError(f"The {name} must be an array, not a {type(image).__name__}.")
     if visible.dtype != np.uint8 or not (visible.ndim == 2 or (visible.ndim == 3 and visible.shape[2] == 3)):
         raise RigError(f"The visible image must be 8-bit grey or BGR, not {visible.dtype} of shape {visible.shape}.")
     if infrared.dtype not in (np.uint8, np.uint16) or infrared.ndim != 2:
@@ -127,6 +145,6 @@ def _check(visible: Array, infrared: Array, mask: Array | None) -> None:
     if not visible.size:
         raise RigError(f"The visible image of shape {visible.shape} is empty.")
     if infrared.shape != visible.shape[:2]:
-        raise RigError(f"Infrared {infrared.shape} and visible {visible.shape[:2]} differ in size; register them first")
+        raise RigError(f"Infrared {infrared.shape} and visible {visible.shape[:2]} differ in size: register them.")
     if mask is not None and (mask.dtype != np.uint8 or mask.shape != infrared.shape):
         raise RigError(f"The mask must be uint8 of shape {infrared.shape}, not {mask.dtype} of shape {mask.shape}.")

@@ -8,8 +8,8 @@ import numpy as np
 from tardal_ros.types import Array
 
 RADIUS = 2
-# Variance (squared grey levels) below which the luma counts as flat and guides nothing.
-FLAT = 25.0
+# Variance (squared grey levels) that is added to each guide's: one that varies less counts as flat and guides little.
+FLAT = 5.0
 
 
 def shrink(image: Array, scale: float) -> Array:
@@ -19,32 +19,42 @@ def shrink(image: Array, scale: float) -> Array:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def guided_upsample(fused: Array, small_luma: Array, luma: Array) -> Array:
-    """Brings a fused image up to the size of the visible luma, with the luma's own fine detail.
+def guided_upsample(fused: Array, small: tuple[Array, Array], full: tuple[Array, Array]) -> Array:
+    """Brings a fused image up to full size, with the fine detail of the two images that it was made of.
 
-    The fused image is written as gain * luma + offset + rest, fitted in small windows (fast guided filter, He and Sun
-    2015); the three vary slowly and are interpolated, the luma is there at full size. The rest is what the luma cannot
-    explain: what infrared added.
+    In small windows the fused image is written as a * visible + b * infrared + rest (fast guided filter, He and Sun
+    2015, with two guides). The three vary slowly and are interpolated; the images are there at full size. With the
+    visible luma alone as guide, what only infrared shows would stay as coarse as it was fused.
 
     Args:
-        fused: (h, w), fused at the small size.
-        small_luma: (h, w), the luma at the small size.
-        luma: (H, W), the luma at full size.
+        fused: (h, w) uint8, fused at the small size.
+        small: Visible luma and infrared, (h, w) uint8, that it was fused of.
+        full: The same two at full size, (H, W) uint8.
 
     Returns:
         (H, W) uint8.
     """
-    size = (luma.shape[1], luma.shape[0])
     target = fused.astype(np.float32)
-    guide = small_luma.astype(np.float32)
-    mean_guide, mean_target = _mean(guide), _mean(target)
-    variance = _mean(guide * guide) - mean_guide * mean_guide
-    covariance = _mean(guide * target) - mean_guide * mean_target
-    gain = _mean(covariance / (variance + FLAT))
-    rest = target - gain * guide
-    gains, rests = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in (gain, rest))
-    full = cv2.add(cv2.multiply(luma, gains, dtype=cv2.CV_32F), rests)
-    return cv2.convertScaleAbs(np.maximum(full, 0.0))
+    visible, infrared = (image.astype(np.float32) for image in small)
+    gains = _gains(target, visible, infrared)
+    rest = target - gains[0] * visible - gains[1] * infrared
+    size = (full[0].shape[1], full[0].shape[0])
+    result = cv2.resize(rest, size, interpolation=cv2.INTER_LINEAR)
+    for gain, image in zip(gains, full, strict=True):
+        result += cv2.multiply(image, cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR), dtype=cv2.CV_32F)
+    return cv2.convertScaleAbs(np.maximum(result, 0.0, out=result))
+
+
+def _gains(target: Array, visible: Array, infrared: Array) -> tuple[Array, Array]:
+    """What a step of each guide changes in the target: least squares in every window, damped by `FLAT`."""
+    mean_t, mean_v, mean_i = _mean(target), _mean(visible), _mean(infrared)
+    vv = _mean(visible * visible) - mean_v * mean_v + FLAT
+    ii = _mean(infrared * infrared) - mean_i * mean_i + FLAT
+    vi = _mean(visible * infrared) - mean_v * mean_i
+    vt = _mean(visible * target) - mean_v * mean_t
+    it = _mean(infrared * target) - mean_i * mean_t
+    determinant = vv * ii - vi * vi
+    return _mean((vt * ii - it * vi) / determinant), _mean((it * vv - vt * vi) / determinant)
 
 
 def _mean(image: Array) -> Array:

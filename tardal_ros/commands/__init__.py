@@ -1,0 +1,41 @@
+"""The table of commands: `ros2 run tardal_ros NAME`, or `python -m tardal_ros NAME` where there is no ROS.
+
+A command's module has `add_arguments(parser)` and `run(arguments) -> int`; it is imported only when it is called.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from tardal_ros.errors import RigError
+
+COMMANDS = {
+    "demo": "Run the composed rig on a rendered sequence or on your files, and write a report.",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: The command's name and its arguments; the process's own if None.
+
+    Returns:
+        The exit code: 0, or 1 after a failure that is told in one sentence.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="tardal_ros", description="Visible + infrared perception for ROS 2.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        if name in arguments[:1]:
+            importlib.import_module(f"{__name__}.{name}").add_arguments(command)
+    parsed = parser.parse_args(arguments)
+    try:
+        return int(importlib.import_module(f"{__name__}.{parsed.command}").run(parsed))
+    except RigError as error:
+        sys.stderr.write(f"{parser.prog} {parsed.command}: {error}\n")
+        return 1

@@ -1,0 +1,38 @@
+"""Arguments of the `demo` command."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tardal_ros.errors import RigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("--visible", type=Path, metavar="V", help="folder of visible images, or a video")
+    parser.add_argument("--infrared", type=Path, metavar="I", help="folder of infrared images, or a video")
+    parser.add_argument("--fuser", default="laplacian", help="laplacian or tardal (default: %(default)s)")
+    parser.add_argument("--weights", default="", help="weights file of the fuser")
+    parser.add_argument("--detector", default="hog", help="hog, or a model file .pt or .onnx (default: %(default)s)")
+    parser.add_argument("--scale", type=float, default=1.0, help="fraction of the resolution to fuse at")
+    parser.add_argument("--frame-rate", type=float, default=5.0, help="pairs per second (default: %(default)s)")
+    parser.add_argument("--duration", type=float, default=12.0, help="seconds to run at most (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="output folder (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the demo.
+
+    Raises:
+        RigError: Only one of the two inputs is given, or the demo cannot run.
+    """
+    if (arguments.visible is None) != (arguments.infrared is None):
+        raise RigError("give both --visible and --infrared, or neither for the rendered sequence")
+    try:
+        from tardal_ros.demo import Settings, run_demo
+    except ModuleNotFoundError as error:
+        raise RigError(
+            f"the demo needs ROS 2 ({error}): run `make demo`, or source a ROS 2 with this package"
+        ) from None
+    return run_demo(Settings(**{name: value for name, value in vars(arguments).items() if name != "command"}))

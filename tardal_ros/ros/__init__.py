@@ -1,0 +1,1 @@
+"""What every node shares: base node, ports, image codec, parameters and diagnostics."""

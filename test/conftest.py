@@ -1,0 +1,43 @@
+"""What every test shares: a ROS domain of its own, loopback only, settings in a temporary home."""
+
+import itertools
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = REPOSITORY.parent / "shared"
+_domains = itertools.count(os.getpid())
+
+
+@pytest.fixture
+def domain_id():
+    """A ROS domain that no other test uses at the same time."""
+    return 1 + next(_domains) % 100
+
+
+@pytest.fixture
+def ros_context(domain_id):
+    """An rclpy context in a domain of its own."""
+    rclpy = pytest.importorskip("rclpy", reason="needs ROS 2: `make test` sets it up")
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain_id)
+    yield context
+    context.try_shutdown()
+
+
+@pytest.fixture
+def wait_until():
+    """Waits for a condition instead of sleeping for a fixed time."""
+
+    def wait(condition, timeout=20.0, what="the condition"):
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {timeout} s in vain for {what}"
+            time.sleep(0.01)
+
+    return wait

@@ -1,0 +1,171 @@
+"""The rig as a whole, composed in this process."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2: `make test` sets it up")
+pytest.importorskip("tardal_ros.msg", reason="needs the built interfaces: `make test` builds them")
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from tardal_ros.capture.folder import FolderSource
+from tardal_ros.detection import create_detector
+from tardal_ros.detection.stage import DetectionStage
+from tardal_ros.fusion import create_fuser
+from tardal_ros.fusion.stage import FusionStage
+from tardal_ros.msg import StageTiming, SyncStatus
+from tardal_ros.pipeline import run_in_order
+from tardal_ros.registration.stage import RegistrationStage
+from tardal_ros.rig import ComposedRig
+from tardal_ros.ros.process import Process
+from tardal_ros.ros.qos import latched, results, sensor_data
+from tardal_ros.types import Pair, View
+
+
+def write_pairs(folder, count, size=(160, 120)):
+    import cv2
+
+    random = np.random.default_rng(1)
+    folders = folder / "vi", folder / "ir"
+    for path, channels in zip(folders, (3, 1), strict=True):
+        path.mkdir()
+        for index in range(count):
+            coarse = random.uniform(0, 255, (6, 8, channels)).astype(np.uint8)
+            cv2.imwrite(str(path / f"{index:03d}.png"), cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC))
+    return folders
+
+
+@pytest.fixture
+def composed(ros_context, tmp_path):
+    """A composed rig on a folder of twelve pairs, not started yet."""
+    visible, infrared = write_pairs(tmp_path, 12)
+    values = {
+        "capture": {
+            "source": "folder",
+            "visible": str(visible),
+            "infrared": str(infrared),
+            "frame_rate": 5.0,
+            "loop": True,
+        },
+    }
+
+    def options(name):
+        parameters = [Parameter(key, value=value) for key, value in values.get(name, {}).items()]
+        return {"context": ros_context, "parameter_overrides": parameters}
+
+    rig = ComposedRig(options)
+    process = Process(rig.nodes, ros_context)
+    yield rig, process, (visible, infrared)
+    assert process.end() == []
+
+
+def test_live_and_in_order_give_the_same_images_and_boxes(composed, wait_until):
+    rig, process, folders = composed
+    live = []
+    rig.detection.detected.link(live.append)
+    process.start()
+    wait_until(lambda: len(live) >= 8, timeout=60)
+
+    source = FolderSource(*folders, 5.0, True)
+    source.open()
+    frames = {}
+    while (item := source.read()) is not None:
+        frames.setdefault(item[1].stamp, {})[item[0]] = item[1]
+    pairs = [Pair(View(both["visible/left"]), View(both["infrared/left"])) for _, both in sorted(frames.items())]
+    stages = [RegistrationStage(), FusionStage(create_fuser("laplacian")), DetectionStage(create_detector("hog"))]
+    offline = {result.fused.pair.visible.left.image.tobytes(): result for result in run_in_order(stages, pairs)}
+
+    assert len(offline) == 12
+    for result in list(live):
+        same = offline[result.fused.pair.visible.left.image.tobytes()]
+        assert np.array_equal(result.fused.frame.image, same.fused.frame.image)
+        assert np.array_equal(result.detections.xyxy, same.detections.xyxy)
+
+
+def test_topics_carry_the_visible_header_and_results_also_when_empty(composed, ros_context, wait_until):
+    rig, process, _ = composed
+    peer = rclpy.create_node("peer", context=ros_context)
+    executor = SingleThreadedExecutor(context=ros_context)
+    executor.add_node(peer)
+    got = {}
+
+    def listen(message_type, topic, qos):
+        peer.create_subscription(message_type, topic, lambda message: got.setdefault(topic, []).append(message), qos)
+
+    listen(Image, "visible/left/image_raw", sensor_data())
+    listen(Image, "registration/infrared/image", sensor_data())
+    listen(Image, "registration/mask", sensor_data())
+    listen(Image, "fusion/image", sensor_data())
+    listen(Image, "detection/image", sensor_data())
+    listen(Detection2DArray, "detection/detections", results())
+    listen(SyncStatus, "registration/status", results())
+    listen(StageTiming, "fusion/timing", sensor_data())
+    topics = 8
+    process.start()
+
+    def all_there():
+        executor.spin_once(timeout_sec=0.02)
+        return len(got) == topics and got["registration/status"][-1].pairs >= 8
+
+    wait_until(all_there, timeout=60, what="messages on all topics")
+
+    def stamps(topic):
+        return {(m.header.stamp.sec, m.header.stamp.nanosec) for m in got[topic]}
+
+    visible = stamps("visible/left/image_raw")
+    for topic in ("registration/infrared/image", "registration/mask", "fusion/image", "detection/detections"):
+        assert {m.header.frame_id for m in got[topic]} == {got["visible/left/image_raw"][0].header.frame_id}
+        assert len(stamps(topic) & visible) >= 1
+    assert got["fusion/image"][0].encoding == "bgr8"
+    assert got["registration/infrared/image"][0].encoding == "mono8"
+    assert set(bytes(got["registration/mask"][0].data)) == {255}
+    timing = got["fusion/timing"][-1]
+    assert timing.stage == "fusion"
+    assert (timing.finished.sec, timing.finished.nanosec) >= (timing.started.sec, timing.started.nanosec)
+
+    late = []
+    peer.create_subscription(LabelInfo, "detection/label_info", late.append, latched())
+
+    def latched_arrived():
+        executor.spin_once(timeout_sec=0.02)
+        return late
+
+    wait_until(latched_arrived)
+    assert [entry.class_name for entry in late[0].class_map] == ["People"]
+
+
+def test_nothing_is_encoded_while_nobody_subscribes(composed, monkeypatch, wait_until):
+    from tardal_ros.ros import images
+
+    monkeypatch.setattr(images, "encode", lambda *_: pytest.fail("encoded for nobody"))
+    rig, process, _ = composed
+    live = []
+    rig.detection.detected.link(live.append)
+    process.start()
+    wait_until(lambda: len(live) >= 3, timeout=60)
+    assert not any(node.failure for node in rig.nodes)
+
+
+def test_an_exception_in_a_stage_costs_one_frame(composed, monkeypatch, wait_until):
+    rig, process, _ = composed
+    live = []
+    rig.detection.detected.link(live.append)
+    original = FusionStage.process
+    calls = []
+
+    def failing_once(stage, pair):
+        calls.append(pair)
+        if len(calls) == 2:
+            raise ValueError("a bug in a fuser")
+        return original(stage, pair)
+
+    monkeypatch.setattr(FusionStage, "process", failing_once)
+    process.start()
+    wait_until(lambda: len(calls) >= 4 and len(live) >= 2, timeout=60)
+    assert rig.fusion.worker.meter.read().errors == 1
+    assert "a bug in a fuser" in rig.fusion.worker.meter.read().last_error
+    assert rig.fusion.active
