@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from tardal_ros.evaluation.report import Sample, write_report
 from tardal_ros.evaluation.summary import END_TO_END, Summary, installed_versions, percentiles, write_summary
 from tardal_ros.pipeline import Step
 from tardal_ros.rig import ComposedRig
+from tardal_ros.ros.node import RigNode
 from tardal_ros.ros.process import Process
 
 SAMPLES = 6
@@ -71,6 +73,7 @@ class Settings:
                 "infrared": str(self.infrared or ""),
                 "frame_rate": self.frame_rate,
                 "duration": self.duration,
+                "autostart": False,
             },
             "fusion": {"fuser": self.fuser, "weights": self.weights, "scale": self.scale},
             "detection": {"weights": self.detector},
@@ -163,29 +166,42 @@ def run_demo(settings: Settings) -> int:
     watch = Watch(rig)
     process.start()
     try:
+        _await_consumers([node for node in process.nodes if node is not rig.capture])
+        rig.capture.trigger_configure()
+        rig.capture.trigger_activate()
         _follow(rig, watch, settings)
     except KeyboardInterrupt:
         _say("\ninterrupted: the report covers what was done\n")
-    drops, latencies = watch.drops(), dict(watch.latencies)
-    left = process.end()
-    if not left:
-        context.try_shutdown()
+    finally:
+        drops, latencies = watch.drops(), dict(watch.latencies)
+        if not process.end():
+            context.try_shutdown()
     if not watch.pairs:
         raise RigError("the rig made no fused image; the messages above say why")
     _write(settings, watch, drops, latencies)
     return 0
 
 
+def _await_consumers(nodes: Sequence[RigNode[Any]]) -> None:
+    """Waits until all nodes run, so that no frame of a short sequence is lost on a model that still loads.
+
+    Raises:
+        RigError: One of them cannot run.
+    """
+    while not all(node.active for node in nodes):
+        for node in nodes:
+            if node.failure and not node.active:
+                raise RigError(node.failure)
+        time.sleep(0.02)
+
+
 def _follow(rig: ComposedRig, watch: Watch, settings: Settings) -> None:
     """Shows progress until the source has ended and what was under way is done."""
     begun = time.monotonic()
-    _say(
-        f"rig on {settings.source}, {settings.fuser} + {settings.detector}, at most {settings.duration:g} s\n"
-    )
+    _say(f"rig on {settings.source}, {settings.fuser} + {settings.detector}, at most {settings.duration:g} s\n")
     while (ended := rig.capture.ended_at) is None or time.monotonic() - max(watch.last, ended) < SETTLED:
-        for node in rig.nodes:
-            if node.failure and not node.active:
-                raise RigError(node.failure)
+        if rig.capture.failure and not watch.pairs:
+            raise RigError(rig.capture.failure)
         seconds = time.monotonic() - begun
         latency = watch.latencies[END_TO_END][-1] if watch.latencies[END_TO_END] else float("nan")
         _say(f"\r{seconds:5.1f} s  {watch.pairs:4d} pairs fused  latency {latency:6.1f} ms ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,8 @@ from tardal_ros.ros.process import run
 from tardal_ros.ros.qos import latched, sensor_data
 
 DISCOVERY_PERIOD = 0.2
+# Seconds that publishers are given to appear before their absence is worth a word.
+PATIENCE = 5.0
 TOPICS = (
     "visible/left/image_raw",
     "visible/left/camera_info",
@@ -58,6 +61,7 @@ class RecorderNode(RigNode[RecorderParameters]):
         self.meter = Meter()
         self._bag: BagWriter | None = None
         self._missing: set[str] = set()
+        self._since = 0.0
         self._recording: dict[str, Any] = {}
         self._discovery: Any = None
 
@@ -67,6 +71,7 @@ class RecorderNode(RigNode[RecorderParameters]):
 
     def activate(self) -> None:
         """Begins to look for the topics."""
+        self._since = time.monotonic()
         self._missing = {self.resolve_topic_name(topic) for topic in self.parameters.topics}
         self._discover()
         self._discovery = self.create_timer(
@@ -94,7 +99,9 @@ class RecorderNode(RigNode[RecorderParameters]):
 
     def waits(self) -> list[str]:
         """Topics that nobody publishes so far."""
-        return [f"waiting for {', '.join(sorted(self._missing))}: nobody publishes it"] if self._missing else []
+        if not self._missing or time.monotonic() - self._since < PATIENCE:
+            return []
+        return [f"waiting for {', '.join(sorted(self._missing))}: nobody publishes it"]
 
     def values(self) -> dict[str, str]:
         """Figures, and where the bag is."""

@@ -82,14 +82,15 @@ class TardalMethod:
     def fuse_luma(self, visible: NDArray[np.uint8], infrared: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Fuses two (H, W) uint8 images into one."""
         with torch.inference_mode():
-            fused = self._network(self._tensor(infrared), self._tensor(visible))
+            fused = self._network(self._batch(infrared), self._batch(visible))
             levels = fused[0, 0].clamp(0, 1).mul(255).round().to(torch.uint8)
         image: NDArray[np.uint8] = levels.cpu().numpy()
         return image
 
-    def _tensor(self, image: NDArray[np.uint8]) -> Tensor:
-        levels = torch.tensor(np.ascontiguousarray(image), device=self.device)
-        return levels[None, None].float().div(255)
+    def _batch(self, image: NDArray[np.uint8]) -> Tensor:
+        batch = torch.tensor(np.ascontiguousarray(image), device=self.device)[None, None].float().div(255)
+        # One single value has no statistics for torch; two equal ones have the same as it.
+        return batch if image.size > 1 else batch.expand(2, -1, -1, -1)
 
 
 def load_generator(path: str | PathLike[str]) -> Generator:
@@ -134,7 +135,7 @@ def normalise_by_image(generator: Generator) -> Generator:
     for module in generator.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.train()
-            module.momentum = 0.0
+            module.track_running_stats = False
     return generator
 
 
@@ -148,7 +149,7 @@ def find_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise RigError(f"There is no device '{name}': use auto, cpu, cuda or cuda:N.") from None
     if device.type not in ("cpu", "cuda"):
         raise RigError(f"There is no device '{name}': use auto, cpu, cuda or cuda:N.")
@@ -161,7 +162,7 @@ def _build(path: str | PathLike[str], checkpoint: Checkpoint) -> Generator:
     state = dict(checkpoint.state)
     first = state.get("encoder.0.weight")
     depth = len({name.split(".")[1] for name in state if name.startswith("dense.")})
-    dim = int(first.shape[0]) if first is not None and first.ndim == 4 else 32
+    dim = int(first.shape[0]) if first is not None and first.shape[1:] == (2, 3, 3) else 32
     generator = Generator(dim, depth or 3)
     expected = generator.state_dict()
     for name, value in expected.items():

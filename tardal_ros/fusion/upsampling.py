@@ -39,9 +39,10 @@ def guided_upsample(fused: Array, small: tuple[Array, Array], full: tuple[Array,
     gains = _gains(target, visible, infrared)
     rest = target - gains[0] * visible - gains[1] * infrared
     size = (full[0].shape[1], full[0].shape[0])
-    result = cv2.resize(rest, size, interpolation=cv2.INTER_LINEAR)
+    result: Array = cv2.resize(rest, size, interpolation=cv2.INTER_LINEAR)
     for gain, image in zip(gains, full, strict=True):
-        result += cv2.multiply(image, cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR), dtype=cv2.CV_32F)
+        part = cv2.multiply(image, cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR), dtype=cv2.CV_32F)
+        result = cv2.add(result, part, dst=result)
     return cv2.convertScaleAbs(np.maximum(result, 0.0, out=result))
 
 

@@ -22,6 +22,7 @@ except ImportError as error:
 # Where a published checkpoint may keep the generator: v1, v0, and DGFusion's container.
 CONTAINERS = ("fuse", "g", "params_ema", "params")
 PREFIX = "module."
+FLAG = "use_eval"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
 
     Args:
         path: `.safetensors`, or a torch file (`.pth`, `.pt`, `.ckpt`): a bare state dict, or a dict that holds one
-            under `fuse`, `g`, `params_ema` or `params`; names may start with `module.`.
+            under `fuse`, `g`, `params_ema` or `params`; names may start with `module.`. A flag `use_eval` beside the
+            tensors (in the metadata of a safetensors file, `true` or `false`) is read, too.
 
     Raises:
         RigError: The file is missing, damaged, holds anything but tensors, or holds numbers that are not finite.
@@ -55,7 +57,7 @@ def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
         if isinstance(content.get(name), Mapping):
             content = dict(content[name])
             break
-    flag = content.pop("use_eval", None)
+    flag = content.pop(FLAG, None)
     state = {str(name).removeprefix(PREFIX): value for name, value in content.items()}
     _check_tensors(path, state)
     return Checkpoint(state, None if flag is None else bool(flag))
@@ -63,14 +65,16 @@ def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
     try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors import SafetensorError, safe_open
     except ImportError as error:
         raise MissingDependencyError("Weights need safetensors: run `pip install tardal_ros[train]`.") from error
     try:
-        return dict(load_file(path))
+        with safe_open(path, framework="pt") as file:
+            content: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+            flag = (file.metadata() or {}).get(FLAG)
     except (SafetensorError, OSError, ValueError) as error:
         raise RigError(f"Weights file {path} is not a whole safetensors file ({_line(error)}): get it again.") from None
+    return content if flag is None else {**content, FLAG: flag.lower() == "true"}
 
 
 def _read_torch(path: Path) -> dict[str, Any]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
-
 from tardal_ros.calibration import load_rig
 from tardal_ros.errors import RigError
 from tardal_ros.msg import DropCount, SyncStatus
@@ -18,6 +16,7 @@ from tardal_ros.registration.agc import Agc
 from tardal_ros.registration.stage import RegistrationStage
 from tardal_ros.registration.sync import Match, Synchronizer
 from tardal_ros.registration.sync import SyncStatus as Status
+from tardal_ros.ros.diagnostics import Heartbeat
 from tardal_ros.ros.frames import FramePublisher, FrameSubscription, wanted
 from tardal_ros.ros.messages import make_header
 from tardal_ros.ros.parameters import parameter
@@ -118,7 +117,7 @@ class RegistrationNode(StageNode[RegistrationParameters, Pair, Pair]):
         self._agcs: dict[str, Agc] = {}
         self._synchronizer: Synchronizer[Frame] | None = None
         self._status: Any = None
-        self._poll: Any = None
+        self._poll: Heartbeat | None = None
 
     def build(self) -> Stage[Pair, Pair]:
         """Reads the rig file and builds the maps."""
@@ -138,17 +137,21 @@ class RegistrationNode(StageNode[RegistrationParameters, Pair, Pair]):
         return stage
 
     def configure(self) -> None:
-        """Loads the stage and creates the publishers and the poll timer."""
+        """Loads the stage, creates the publishers and begins to end waits."""
         super().configure()
         self._status = self.create_publisher(SyncStatus, "registration/status", results())
-        self._poll = self.create_timer(POLL_PERIOD, self._settle, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        # No timer of the node: each of its calls costs the executor milliseconds, as it looks at every entity again.
+        self._poll = Heartbeat(self._settle, POLL_PERIOD)
+        self._poll.start()
 
     def cleanup(self) -> None:
-        """Ends the worker and the timer."""
+        """Ends the worker and the polling."""
         super().cleanup()
-        if self._poll is not None and not self.halted:
-            self.destroy_timer(self._poll)
-            self.destroy_publisher(self._status)
+        poll, self._poll = self._poll, None
+        if poll is not None:
+            poll.stop()
+            if not self.halted:
+                self.destroy_publisher(self._status)
 
     def apply(self, old: RegistrationParameters, new: RegistrationParameters) -> None:
         """Takes over slop and wait."""
@@ -164,8 +167,8 @@ class RegistrationNode(StageNode[RegistrationParameters, Pair, Pair]):
         return item.stamp, item.visible.left.frame_id
 
     def waits(self) -> list[str]:
-        """What the inputs wait for, and pairs that never come about although both streams are there."""
-        waits = super().waits()
+        """What the left eyes' inputs wait for, and pairs that never come about although both streams are there."""
+        waits = [sentence for name in (REFERENCE, *REQUIRED) if (sentence := self.frames[name].waiting())]
         status = self._synchronizer.status if self._synchronizer else None
         if not waits and status and not status.pairs and all(status.received[s] > 10 for s in (REFERENCE, *REQUIRED)):
             waits.append(
@@ -233,7 +236,9 @@ def check_depth(stream: str, frame: Frame) -> None:
     """
     allowed = ("uint8", "uint16") if stream.startswith("infrared") else ("uint8",)
     if frame.image.dtype not in allowed:
-        raise RigError(f"{stream} has {frame.image.dtype} pixels: have its driver publish {' or '.join(allowed)} images")
+        raise RigError(
+            f"{stream} has {frame.image.dtype} pixels: have its driver publish {' or '.join(allowed)} images"
+        )
 
 
 def to_pair(match: Match[Frame]) -> Pair:

@@ -76,7 +76,7 @@ def to_message(name: str, diagnosis: Diagnosis, stamp: Any) -> DiagnosticArray:
 
 
 class Heartbeat:
-    """Calls a function once a second in a thread of its own, so that it goes on while an executor is busy."""
+    """Calls a function every `period` seconds in a thread of its own, so that it goes on while an executor is busy."""
 
     def __init__(self, beat: Callable[[], None], period: float = 1.0) -> None:
         self._beat = beat

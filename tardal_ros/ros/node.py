@@ -45,7 +45,7 @@ class RigNode(LifecycleNode, Generic[P]):
         self._failed_at = 0.0
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", results())
         self._parameter_set = declare(self, parameters_type, self.apply)
-        self._heartbeat = Heartbeat(self.beat)
+        self._heartbeat = Heartbeat(self._pulse)
         self._starter = threading.Thread(target=self._autostart, name=f"starter:{name}", daemon=True)
         self.halted = False
 
@@ -128,7 +128,7 @@ class RigNode(LifecycleNode, Generic[P]):
         if self._starter.ident is not None:
             self._starter.join(max(timeout, 0.0))
         self._heartbeat.stop()
-        self.beat()
+        self._pulse()
         return [f"{self.get_name()} ({self._doing})"] if self._starter.is_alive() else []
 
     def age(self, stamp: int) -> float:
@@ -160,14 +160,20 @@ class RigNode(LifecycleNode, Generic[P]):
 
     def beat(self) -> None:
         """Publishes the node's condition; called once a second."""
-        if not self.context.ok():
-            return
         waits = self.waits() if self.active else ([self._doing] if self._doing else [])
         for sentence in waits:
             self.say(sentence)
         diagnosis = diagnose(self.state, waits, self.failure, self.values())
         name = self.get_fully_qualified_name()
         self._diagnostics.publish(to_message(name, diagnosis, self.get_clock().now().to_msg()))
+
+    def _pulse(self) -> None:
+        try:
+            if self.context.ok():
+                self.beat()
+        except Exception as error:  # diagnostics must go on, except where ROS itself has ended meanwhile
+            if self.context.ok():
+                self.report(error, "publishing diagnostics")
 
     # rclpy's transitions.
 
