@@ -104,12 +104,10 @@ def test_sizes_that_differ_within_a_pair_are_told_and_cost_one_pair(bench, wait_
 
 
 def test_a_looping_source_is_paired_again_after_the_jump(bench, wait_until):
-    for _ in range(2):
+    for turn in range(2):
         for index in range(5):
             bench.send_pair((1000 + 100 * index) * MS)
-            before = len(bench.pairs)
-            wait_until(lambda before=before: len(bench.pairs) > before or index == 0)
-    wait_until(lambda: len(bench.pairs) >= 9)
+            count_up_to(bench, wait_until, 5 * turn + index + 1)
     assert bench.errors == []
 
 
@@ -177,7 +175,7 @@ def test_a_missing_rig_file_is_named_and_the_node_lives(ros_context, wait_until,
     bench = Bench(ros_context, calibration=calibration)
     bench.start(wait_until)
     assert words in bench.node.failure
-    assert bench.node.state == "unconfigured"
+    wait_until(lambda: bench.node.state == "unconfigured")
     assert bench.process.end() == []
 
 
