@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,8 +22,7 @@ from tardal_ros.evaluation.report import Sample, write_report
 from tardal_ros.evaluation.summary import END_TO_END, Summary, installed_versions, percentiles, write_summary
 from tardal_ros.pipeline import Step
 from tardal_ros.rig import ComposedRig
-from tardal_ros.ros.node import RigNode
-from tardal_ros.ros.process import Process
+from tardal_ros.ros.process import Process, make_room_for_images
 
 SAMPLES = 6
 # Seconds without a new result after which what is under way counts as done.
@@ -73,7 +71,6 @@ class Settings:
                 "infrared": str(self.infrared or ""),
                 "frame_rate": self.frame_rate,
                 "duration": self.duration,
-                "autostart": False,
             },
             "fusion": {"fuser": self.fuser, "weights": self.weights, "scale": self.scale},
             "detection": {"weights": self.detector},
@@ -154,6 +151,7 @@ def run_demo(settings: Settings) -> int:
     # The demo speaks to itself only; it must not disturb, nor be disturbed by, a robot on the network.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     context = rclpy.Context()
+    make_room_for_images()
     rclpy.init(context=context)
     overrides = settings.parameters()
 
@@ -162,13 +160,12 @@ def run_demo(settings: Settings) -> int:
         return {"context": context, "parameter_overrides": values}
 
     rig = ComposedRig(options)
-    process = Process([RecorderNode(**options("recorder")), *rig.nodes], context)
+    recorder = RecorderNode(**options("recorder"))
+    rig.capture.starts_after = (recorder, *rig.capture.starts_after)
+    process = Process([recorder, *rig.nodes], context)
     watch = Watch(rig)
     process.start()
     try:
-        _await_consumers([node for node in process.nodes if node is not rig.capture])
-        rig.capture.trigger_configure()
-        rig.capture.trigger_activate()
         _follow(rig, watch, settings)
     except KeyboardInterrupt:
         _say("\ninterrupted: the report covers what was done\n")
@@ -182,26 +179,14 @@ def run_demo(settings: Settings) -> int:
     return 0
 
 
-def _await_consumers(nodes: Sequence[RigNode[Any]]) -> None:
-    """Waits until all nodes run, so that no frame of a short sequence is lost on a model that still loads.
-
-    Raises:
-        RigError: One of them cannot run.
-    """
-    while not all(node.active for node in nodes):
-        for node in nodes:
-            if node.failure and not node.active:
-                raise RigError(node.failure)
-        time.sleep(0.02)
-
-
 def _follow(rig: ComposedRig, watch: Watch, settings: Settings) -> None:
     """Shows progress until the source has ended and what was under way is done."""
     begun = time.monotonic()
     _say(f"rig on {settings.source}, {settings.fuser} + {settings.detector}, at most {settings.duration:g} s\n")
     while (ended := rig.capture.ended_at) is None or time.monotonic() - max(watch.last, ended) < SETTLED:
-        if rig.capture.failure and not watch.pairs:
-            raise RigError(rig.capture.failure)
+        for node in rig.nodes:
+            if node.failure and not watch.pairs:
+                raise RigError(node.failure)
         seconds = time.monotonic() - begun
         latency = watch.latencies[END_TO_END][-1] if watch.latencies[END_TO_END] else float("nan")
         _say(f"\r{seconds:5.1f} s  {watch.pairs:4d} pairs fused  latency {latency:6.1f} ms ")

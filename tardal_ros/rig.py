@@ -29,6 +29,8 @@ class ComposedRig:
             port.link(self.capture.frames[stream])
         self.fusion.pairs.link(self.registration.pairs)
         self.detection.fused.link(self.fusion.fused)
+        # A short sequence must not be half over when the last model is loaded.
+        self.capture.starts_after = (self.registration, self.fusion, self.detection)
 
     @property
     def nodes(self) -> list[RigNode[Any]]:

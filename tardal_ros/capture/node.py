@@ -68,6 +68,7 @@ class CaptureNode(RigNode[CaptureParameters]):
         }
         self._player: Player | None = None
         self._wait = ""
+        self._left_behind = False
 
     def configure(self) -> None:
         """Makes the source and the publishers of its cameras."""
@@ -85,8 +86,8 @@ class CaptureNode(RigNode[CaptureParameters]):
     def deactivate(self) -> None:
         """Ends playing; activating again begins at the source's beginning."""
         player, self._player = self._player, None
-        if player is not None:
-            player.stop()
+        if player is not None and not player.stop():
+            self._left_behind = True
 
     def cleanup(self) -> None:
         """Destroys the publishers."""
@@ -94,6 +95,11 @@ class CaptureNode(RigNode[CaptureParameters]):
         if not self.halted:
             for publisher in self._publishers_of_frames.values():
                 publisher.close()
+
+    def finish(self, timeout: float) -> list[str]:
+        """Ends; tells of a source that hangs."""
+        left = super().finish(timeout)
+        return [*left, "capture (its source hangs)"] if self._left_behind else left
 
     def waits(self) -> list[str]:
         """What the source waits for."""
@@ -131,6 +137,7 @@ class CaptureNode(RigNode[CaptureParameters]):
         if event in ("ended", "failed"):
             self.ended_at = time.monotonic()
         if event == "failed":
+            self._wait = ""
             self.report(RigError(sentence), "playing")
         else:
             self.say(sentence, warn=event not in CALM)

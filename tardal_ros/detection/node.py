@@ -140,6 +140,8 @@ class DetectionNode(StageNode[DetectionParameters, Fused, Detected]):
         self._detector.confidence = new.confidence
         self._detector.iou = new.iou
         self._detector.max_detections = new.max_detections
+        if self.active:
+            self._publisher.latch_names(self._detector.names, new.confidence)
 
     def deliver(self, result: Detected) -> None:
         """Hands the boxes on."""

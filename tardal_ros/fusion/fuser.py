@@ -67,9 +67,9 @@ class Fuser:
         _check(visible, infrared, mask)
         old = luma(visible)
         feather = self._feather_of(mask)
-        # Infrared's border must not show up as an edge, so infrared fades into the luma before it is fused, too.
-        seen = feather.blend(old, self._grey(infrared))
-        new = feather.blend(old, self._fuse_scaled(old, seen))
+        # Infrared's border must not be fused as an edge, nor what lies beyond it count for the gain control.
+        grey = self._grey(feather.extend(infrared))
+        new = feather.blend(old, self._fuse_scaled(old, grey))
         return with_luma(visible, old, new)
 
     def reset(self) -> None:

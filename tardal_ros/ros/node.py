@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -35,6 +35,10 @@ class RigNode(LifecycleNode, Generic[P]):
         name: Node name.
         parameters_type: The dataclass of the node's parameters; it has a field `autostart`.
         options: Passed on to rclpy's node (context, namespace, parameter_overrides, ...).
+
+    Attributes:
+        halted: Whether the process is ending.
+        starts_after: Nodes of this process that must run, or have failed, before this one activates by itself.
     """
 
     def __init__(self, name: str, parameters_type: type[P], **options: Any) -> None:
@@ -48,6 +52,7 @@ class RigNode(LifecycleNode, Generic[P]):
         self._heartbeat = Heartbeat(self._pulse)
         self._starter = threading.Thread(target=self._autostart, name=f"starter:{name}", daemon=True)
         self.halted = False
+        self.starts_after: Sequence[RigNode[Any]] = ()
 
     # What subclasses fill in.
 
@@ -98,6 +103,11 @@ class RigNode(LifecycleNode, Generic[P]):
     def state(self) -> str:
         """The lifecycle state's label, such as `inactive`."""
         return str(self._state_machine.current_state[1])
+
+    @property
+    def starting(self) -> bool:
+        """Whether the node is about to run by itself, and has neither arrived there nor failed."""
+        return bool(getattr(self.parameters, "autostart", True)) and not self.active and not self._failure
 
     @property
     def failure(self) -> str:
@@ -162,7 +172,7 @@ class RigNode(LifecycleNode, Generic[P]):
         """Publishes the node's condition; called once a second."""
         waits = self.waits() if self.active else ([self._doing] if self._doing else [])
         for sentence in waits:
-            self.say(sentence)
+            self.say(sentence, warn=self.active)
         diagnosis = diagnose(self.state, waits, self.failure, self.values())
         name = self.get_fully_qualified_name()
         self._diagnostics.publish(to_message(name, diagnosis, self.get_clock().now().to_msg()))
@@ -211,9 +221,14 @@ class RigNode(LifecycleNode, Generic[P]):
         return TransitionCallbackReturn.SUCCESS
 
     def _autostart(self) -> None:
-        for trigger in (self.trigger_configure, self.trigger_activate):
-            if self.halted or trigger() != TransitionCallbackReturn.SUCCESS:
-                return
+        if self.halted or self.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+            return
+        while not self.halted and (pending := [node.get_name() for node in self.starts_after if node.starting]):
+            self._doing = f"waiting for {', '.join(pending)} to be ready"
+            time.sleep(0.02)
+        self._doing = ""
+        if not self.halted:
+            self.trigger_activate()
 
     def _guarded(self, hook: Callable[[], None]) -> None:
         try:

@@ -17,9 +17,13 @@ from rclpy.signals import SignalHandlerOptions
 
 from tardal_ros.errors import RigError
 from tardal_ros.ros.node import RigNode
+from tardal_ros.ros.resources import resolve
 
 # Seconds that work in progress is given at the end.
 GRACE = 1.5
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Fast DDS reads its profile from the file that one of these names: the first up to Jazzy, the second after it.
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 class Process:
@@ -53,14 +57,15 @@ class Process:
             What could not be ended in that time.
         """
         deadline = time.monotonic() + grace
+        # First of all, since an executor stumbles over subscriptions that are destroyed while it waits on them.
+        self._executor.shutdown(timeout_sec=0.2)
+        if self._thread.ident is not None:
+            self._thread.join(0.2)
         for node in self.nodes:
             node.halt()
         left: list[str] = []
         for node in self.nodes:
             left += node.finish(deadline - time.monotonic())
-        self._executor.shutdown(timeout_sec=0.2)
-        if self._thread.ident is not None:
-            self._thread.join(0.2)
         if not left:
             for node in self.nodes:
                 node.destroy_node()
@@ -81,28 +86,46 @@ def run(build: Callable[[], Sequence[RigNode[Any]]], args: Sequence[str] | None 
         args: Command line without the program's name; ROS arguments are taken from it.
 
     Returns:
-        The exit code: 0 after a clean end, 1 where the nodes could not be made.
+        1 where the nodes could not be made. After an end by signal it does not return: the process exits with 0.
     """
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, lambda *_: stop.set())
-    arguments = [sys.argv[0], *(sys.argv[1:] if args is None else args)]
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    make_room_for_images()
     try:
+        arguments = [sys.argv[0], *(sys.argv[1:] if args is None else args)]
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         process = Process(build())
-    except RigError as error:
-        get_logger("tardal_ros").fatal(str(error))
-        rclpy.shutdown()
+    except Exception as error:  # rclpy has a dozen types for arguments and parameter files that it cannot take
+        sys.stderr.write(f"tardal_ros cannot start: {error}\n")
         return 1
     process.start()
     while not stop.wait(0.5):
         if not rclpy.ok():
             break
+    # A second signal, as a terminal and a launch both send one, must not interrupt the end.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     left = process.end()
     if left:
         get_logger("tardal_ros").warning(f"ended with work in progress: {', '.join(left)}")
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)  # a thread inside a network cannot be interrupted; everything else is closed
-    rclpy.shutdown()
-    return 0
+    else:
+        rclpy.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # all is closed, and a thread inside a network or a camera's driver cannot be waited for
+
+
+def make_room_for_images() -> None:
+    """Gives Fast DDS shared memory that holds images, unless the user has a profile of their own.
+
+    Its default segment is smaller than one image; larger ones go out in UDP fragments, of which best effort loses most.
+    """
+    if any(name in os.environ for name in PROFILES):
+        return
+    try:
+        profile = resolve("package://tardal_ros/config/fastdds.xml")
+    except RigError:
+        return
+    for name in PROFILES:
+        os.environ[name] = str(profile)
