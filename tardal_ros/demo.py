@@ -27,6 +27,8 @@ from tardal_ros.ros.process import Process, make_room_for_images
 SAMPLES = 6
 # Seconds without a new result after which what is under way counts as done.
 SETTLED = 1.0
+# Seconds that a slow disk is given to catch up.
+DRAINED = 30.0
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ def run_demo(settings: Settings) -> int:
     process.start()
     try:
         _follow(rig, watch, settings)
+        _drain(recorder)
     except KeyboardInterrupt:
         _say("\ninterrupted: the report covers what was done\n")
     finally:
@@ -192,6 +195,13 @@ def _follow(rig: ComposedRig, watch: Watch, settings: Settings) -> None:
         _say(f"\r{seconds:5.1f} s  {watch.pairs:4d} pairs fused  latency {latency:6.1f} ms ")
         time.sleep(0.1)
     _say("\n")
+
+
+def _drain(recorder: RecorderNode) -> None:
+    """Waits until the bag has caught up."""
+    deadline = time.monotonic() + DRAINED
+    while not recorder.idle and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _write(settings: Settings, watch: Watch, drops: dict[str, int], latencies: dict[str, list[float]]) -> None:

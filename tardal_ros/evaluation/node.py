@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import math
+import queue
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +29,9 @@ from tardal_ros.ros.qos import latched, sensor_data
 DISCOVERY_PERIOD = 0.2
 # Seconds that publishers are given to appear before their absence is worth a word.
 PATIENCE = 5.0
+# Messages that may wait for the disk, and seconds given to them at the end.
+BACKLOG = 128
+LAST_WRITES = 0.7
 TOPICS = (
     "visible/left/image_raw",
     "visible/left/camera_info",
@@ -40,6 +47,10 @@ TOPICS = (
     "detection/timing",
     "/diagnostics",
 )
+
+
+# Topic, type, stamp, data, and whether the topic is latched.
+Message = tuple[str, str, int, bytes, bool]
 
 
 @dataclass(frozen=True)
@@ -59,15 +70,27 @@ class RecorderNode(RigNode[RecorderParameters]):
     def __init__(self, **options: Any) -> None:
         super().__init__("recorder", RecorderParameters, **options)
         self.meter = Meter()
-        self._bag: BagWriter | None = None
+        self._waiting: queue.Queue[Message | None] = queue.Queue(BACKLOG)
+        self._writer: threading.Thread | None = None
+        self._give_up_at = math.inf
         self._missing: set[str] = set()
         self._since = 0.0
         self._recording: dict[str, Any] = {}
         self._discovery: Any = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything taken in so far has been written."""
+        return self._waiting.unfinished_tasks == 0
+
     def configure(self) -> None:
-        """Opens the bag."""
-        self._bag = BagWriter(Path(self.parameters.path).expanduser(), message_definition)
+        """Opens the bag, and starts to write in a thread of its own, since compressing an image takes its time."""
+        bag = BagWriter(Path(self.parameters.path).expanduser(), message_definition)
+        self._waiting = queue.Queue(BACKLOG)
+        self._writer = threading.Thread(
+            target=self._write_to, args=(bag, self._waiting), name="bag-writer", daemon=True
+        )
+        self._writer.start()
 
     def activate(self) -> None:
         """Begins to look for the topics."""
@@ -88,13 +111,15 @@ class RecorderNode(RigNode[RecorderParameters]):
 
     def cleanup(self) -> None:
         """Closes the bag; from then on it is complete."""
-        bag, self._bag = self._bag, None
-        if bag is not None:
-            bag.close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._waiting.put(None)
+            writer.join()
 
     def halt(self) -> None:
-        """Stops recording and closes the bag first, whatever else may take its time."""
+        """Stops recording, and closes the bag with what can still be written in a moment."""
         super().halt()
+        self._give_up_at = time.monotonic() + LAST_WRITES
         self.cleanup()
 
     def waits(self) -> list[str]:
@@ -117,21 +142,35 @@ class RecorderNode(RigNode[RecorderParameters]):
 
     def _record(self, topic: str, type_name: str, offered: QoSProfile) -> None:
         is_latched = offered.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        take = partial(self._take, topic, type_name, is_latched)
         qos = latched() if is_latched else sensor_data()
-        qos.depth = 50  # a slow disk must not cost messages at once
-        write = partial(self._write, topic, type_name, is_latched)
-        self._recording[topic] = self.create_subscription(message_class(type_name), topic, write, qos, raw=True)
+        self._recording[topic] = self.create_subscription(message_class(type_name), topic, take, qos, raw=True)
 
-    def _write(self, topic: str, type_name: str, is_latched: bool, data: bytes) -> None:
-        if self._bag is None:
-            return
+    def _take(self, topic: str, type_name: str, is_latched: bool, data: bytes) -> None:
         try:
-            self._bag.write(topic, type_name, self.get_clock().now().nanoseconds, data, latched=is_latched)
+            self._waiting.put_nowait((topic, type_name, self.get_clock().now().nanoseconds, data, is_latched))
+        except queue.Full:
+            self.meter.drop("disk too slow")
+
+    def _write_to(self, bag: BagWriter, waiting: queue.Queue[Message | None]) -> None:
+        while (message := waiting.get()) is not None:
+            topic, type_name, stamp, data, is_latched = message
+            if time.monotonic() > self._give_up_at:
+                self.meter.drop("unwritten at the end")
+            else:
+                self._guarded_write(bag.write, topic, type_name, stamp, data, latched=is_latched)
+            waiting.task_done()
+        self._guarded_write(bag.close)
+
+    def _guarded_write(self, write: Callable[..., None], *arguments: Any, **options: Any) -> None:
+        begun = time.monotonic()
+        try:
+            write(*arguments, **options)
         except RigError as error:
             self.meter.error(str(error))
             self.report(error, "recording")
         else:
-            self.meter.add(0.0)
+            self.meter.add(time.monotonic() - begun)
 
 
 def message_class(type_name: str) -> Any:
