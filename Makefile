@@ -11,7 +11,7 @@ help:  ## list the targets
 
 setup:  ## set up the environment under build/ (the other targets do it too)
 	@tools/check_needs
-	@$(PYTHON) tools/set_up.py
+	@mkdir -p build && flock build/lock $(PYTHON) tools/set_up.py
 
 demo: setup  ## run the rig and write out/demo/; ARGS="--visible V --infrared I" for files of your own
 	@tools/run python -m tardal_ros demo $(ARGS)

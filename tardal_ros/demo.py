@@ -27,6 +27,9 @@ from tardal_ros.ros.process import Process, make_room_for_images
 SAMPLES = 6
 # Seconds without a new result after which what is under way counts as done.
 SETTLED = 1.0
+# Seconds between two looks at how far the run is, on a terminal and in a file.
+PROGRESS = 0.1
+PROGRESS_IN_A_LOG = 2.0
 # Seconds that a slow disk is given to catch up.
 DRAINED = 30.0
 
@@ -190,11 +193,16 @@ def _follow(rig: ComposedRig, watch: Watch, settings: Settings) -> None:
         for node in rig.nodes:
             if node.failure and not watch.pairs:
                 raise RigError(node.failure)
-        seconds = time.monotonic() - begun
-        latency = watch.latencies[END_TO_END][-1] if watch.latencies[END_TO_END] else float("nan")
-        _say(f"\r{seconds:5.1f} s  {watch.pairs:4d} pairs fused  latency {latency:6.1f} ms ")
-        time.sleep(0.1)
+        _show_progress(watch, time.monotonic() - begun)
+        time.sleep(PROGRESS if sys.stdout.isatty() else PROGRESS_IN_A_LOG)
     _say("\n")
+
+
+def _show_progress(watch: Watch, seconds: float) -> None:
+    if watch.pairs:
+        latency = watch.latencies[END_TO_END][-1]
+        line = f"{seconds:5.1f} s  {watch.pairs:4d} pairs  latency {latency:6.1f} ms"
+        _say(f"\r{line} " if sys.stdout.isatty() else f"{line}\n")
 
 
 def _drain(recorder: RecorderNode) -> None:

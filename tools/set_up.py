@@ -29,12 +29,13 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 PYTHON_MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 PIP_RELEASE = "pip-jazzy"
-TRIED_RELEASES = ("humble", "jazzy", "kilted", "lyrical")
+RELEASES = ("humble", "jazzy", "kilted", "lyrical")
 STAND_INS = ("vision_msgs", "message_filters")
-SOURCES = ("package.xml", "CMakeLists.txt", "msg", "launch", "config", "weights", "tardal_ros", "compat", "tools/program.py.in")
+FOLDERS = ("msg", "launch", "config", "weights", "tardal_ros", "compat")
+SOURCES = ("package.xml", "CMakeLists.txt", "tools/program.py.in", *FOLDERS)
 
 # Where ROS brings NumPy 1, what NumPy 1 cannot carry at the locked version is left to pip's choice.
-NEEDS_NUMPY_2 = ("opencv-python", "ml-dtypes", "contourpy", "matplotlib", "onnx", "onnxruntime")
+NEEDS_NUMPY_2 = ("contourpy", "matplotlib", "ml-dtypes", "opencv-python")
 
 
 class SetupError(Exception):
@@ -98,8 +99,7 @@ def missing_ros_packages(manifest: Path, prefixes: list[Path]) -> list[str]:
 
 def locked_versions(lock: Path) -> dict[str, str]:
     """Returns name -> version of a lock file."""
-    pins = [line.split("==") for line in lock.read_text().splitlines() if "==" in line and not line.startswith("#")]
-    return {name: version for name, version in pins}
+    return dict(line.split("==") for line in lock.read_text().splitlines() if not line.startswith("#"))
 
 
 def constraints_beside_ros(pins: Mapping[str, str], found: Iterable[str], numpy_version: str) -> list[str]:
@@ -110,7 +110,8 @@ def constraints_beside_ros(pins: Mapping[str, str], found: Iterable[str], numpy_
     """
     major = int(numpy_version.split(".")[0])
     free = {"numpy", *found, *(NEEDS_NUMPY_2 if major < 2 else ())}
-    return [f"numpy>={major},<{major + 1}", *(f"{name}=={version}" for name, version in pins.items() if name not in free)]
+    fixed = [f"{name}=={version}" for name, version in pins.items() if name not in free]
+    return [f"numpy>={major},<{major + 1}", *fixed]
 
 
 def say(text: str) -> None:
@@ -126,7 +127,7 @@ def run(*command: str | Path, folder: Path = ROOT, environ: Mapping[str, str] | 
         SetupError: The command failed.
     """
     words = [str(word) for word in command]
-    if subprocess.run(words, cwd=folder, env=environ).returncode:
+    if subprocess.run(words, cwd=folder, env=environ, check=False).returncode:
         raise SetupError(f"The set-up stopped: `{' '.join(words)}` failed (see above). Mend that and run it again.")
 
 
@@ -144,8 +145,10 @@ def requirement_files(plan: Plan) -> list[Path]:
     """Returns the files that say what to install."""
     lock = ROOT / "requirements" / f"lock-{PYTHON_MINOR}.txt"
     if not lock.is_file():
-        known = ", ".join(sorted(file.stem[5:] for file in lock.parent.glob("lock-*.txt")))
-        raise SetupError(f"There is no {lock.relative_to(ROOT)}: choose another Python with PYTHON=python3.X ({known}).")
+        known = ", ".join(sorted(file.stem.removeprefix("lock-") for file in lock.parent.glob("lock-*.txt")))
+        raise SetupError(
+            f"Python {PYTHON_MINOR} has no {lock.relative_to(ROOT)}: choose one of {known} with PYTHON=python3.X."
+        )
     return [lock] if plan.from_index else [lock, ROOT / "requirements/python.in"]
 
 
@@ -153,26 +156,26 @@ def install_python(plan: Plan) -> None:
     """Makes the virtual environment and installs the requirements, unless that is done."""
     files = requirement_files(plan)
     stamp = plan.folder / "venv/installed"
-    wanted = digest(files, sys.executable, str(plan.folder))
+    wanted = digest(files, os.path.realpath(sys.executable), str(plan.folder))
     done = stamp.read_text() if stamp.is_file() else ""
     if done == wanted:
         return
     say(f"Installing Python packages into {plan.folder.relative_to(ROOT)}/venv.")
-    say("\n".join(line for line in files[0].read_text().splitlines() if line.startswith("#")))
+    say("\n".join(line[2:] for line in files[0].read_text().splitlines() if line.startswith("# ")))
     if not done:
         # Nobody can trust what an interrupted pip left; its cache holds what was downloaded.
         shutil.rmtree(plan.folder / "venv", ignore_errors=True)
         beside = [] if plan.from_index else ["--system-site-packages"]
         run(sys.executable, "-m", "venv", *beside, plan.folder / "venv")
     stamp.unlink(missing_ok=True)
-    pip = [plan.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--progress-bar", "off"]
+    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--progress-bar", "off"]
     if plan.from_index:
-        run(*pip, "--requirement", files[0])
+        run(plan.python, *pip, "--requirement", files[0])
         mend_cmake_paths(plan)
     else:
         constraints = plan.folder / "constraints.txt"
         constraints.write_text("\n".join(ros_constraints(files[0])) + "\n")
-        run(*pip, "--requirement", files[1], "--constraint", constraints)
+        run(plan.python, *pip, "--requirement", files[1], "--constraint", constraints)
     stamp.write_text(wanted)
 
 
@@ -197,7 +200,7 @@ def mend_cmake_paths(plan: Plan) -> None:
 
 def build_environment(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
     """Returns the environment that colcon builds in."""
-    clean = {key: value for key, value in environ.items() if plan.from_index is False or not is_ros_variable(key)}
+    clean = {key: value for key, value in environ.items() if not (plan.from_index and is_ros_variable(key))}
     clean["PATH"] = f"{plan.folder / 'venv/bin'}{os.pathsep}{environ['PATH']}"
     clean["VIRTUAL_ENV"] = str(plan.folder / "venv")
     if plan.from_index:
@@ -207,7 +210,7 @@ def build_environment(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
 
 def is_ros_variable(name: str) -> bool:
     """Tells whether a variable would let another ROS or Python environment leak in."""
-    return name.startswith(("AMENT_", "COLCON_", "CMAKE_PREFIX", "ROS_", "_ROS_")) or name in ("PYTHONPATH", "PYTHONHOME")
+    return name.startswith(("AMENT_", "COLCON_", "CMAKE_PREFIX", "ROS_", "_ROS_", "PYTHONPATH", "PYTHONHOME"))
 
 
 def build_packages(plan: Plan, environ: Mapping[str, str]) -> None:
@@ -221,9 +224,9 @@ def build_packages(plan: Plan, environ: Mapping[str, str]) -> None:
     stamp.unlink(missing_ok=True)
     lay_out_workspace(plan, compat)
     remove_installed(plan)
-    colcon = [plan.python, "-m", "colcon", "build", "--merge-install", "--event-handlers", "console_cohesion-"]
-    cmake = ["--cmake-args", f"-DPython3_EXECUTABLE={plan.python}"]
-    run(*colcon, *cmake, folder=plan.folder, environ=build_environment(plan, environ))
+    colcon = ("-m", "colcon", "build", "--merge-install", "--event-handlers", "console_cohesion-")
+    cmake = ("--cmake-args", f"-DPython3_EXECUTABLE={plan.python}")
+    run(plan.python, *colcon, *cmake, folder=plan.folder, environ=build_environment(plan, environ))
     stamp.write_text(wanted)
 
 
@@ -242,10 +245,10 @@ def lay_out_workspace(plan: Plan, compat: Iterable[str]) -> None:
 
 
 def remove_installed(plan: Plan) -> None:
-    """Removes our own installed files: CMake installs over them, and would leave those that are gone from the sources."""
-    for folder in plan.folder.glob("install/lib/**/tardal_ros"):
-        shutil.rmtree(folder)
-    shutil.rmtree(plan.folder / "install/share/tardal_ros", ignore_errors=True)
+    """Removes our own installed files; CMake would leave those there that the sources no longer have."""
+    install = plan.folder / "install"
+    for folder in (install / "lib/tardal_ros", install / "share/tardal_ros", *install.glob("**/*-packages/tardal_ros")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check(plan: Plan, environ: Mapping[str, str]) -> None:
@@ -267,8 +270,15 @@ def check(plan: Plan, environ: Mapping[str, str]) -> None:
     if missing:
         names = " ".join(f"ros-{plan.release}-{name.replace('_', '-')}" for name in missing)
         raise SetupError(f"This ROS 2 installation lacks packages. Please run: sudo apt install {names}")
-    if plan.release not in TRIED_RELEASES:
-        say(f"ROS 2 {plan.release} is not one this package is made for ({', '.join(TRIED_RELEASES)}); going on.")
+    if plan.release not in RELEASES:
+        say(f"ROS 2 {plan.release} is not one this package is made for ({', '.join(RELEASES)}); going on.")
+
+
+def leave_virtual_environment() -> None:
+    """Goes on with the interpreter that an active virtual environment, maybe our own, was made with."""
+    if sys.prefix != sys.base_prefix:
+        base = str(Path(sys.base_prefix, "bin", f"python{PYTHON_MINOR}"))
+        os.execv(base, [base, *sys.argv])
 
 
 def main(arguments: list[str]) -> int:
@@ -288,4 +298,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    leave_virtual_environment()
     sys.exit(main(sys.argv[1:]))

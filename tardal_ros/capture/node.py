@@ -71,10 +71,11 @@ class CaptureNode(RigNode[CaptureParameters]):
         self._left_behind = False
 
     def configure(self) -> None:
-        """Makes the source and the publishers of its cameras."""
+        """Opens the source and the publishers of its cameras."""
         self._player = self._make_player()
         for stream in self._source.streams:
             self._publishers_of_frames[stream.name].open()
+        self._source.open()  # what cannot be opened is told now; the player opens it again, at its beginning
 
     def activate(self) -> None:
         """Begins to play."""

@@ -16,6 +16,8 @@ from tardal_ros.ros.node import RigNode
 T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
 SILENCE = 2.0
+# Seconds for which a sender lets go of the interpreter, so that the thread it has just woken begins first.
+BREATH = 1e-4
 
 
 class Subscription(Protocol[Item]):
@@ -50,12 +52,17 @@ class Output(Generic[T]):
 
     def send(self, item: T) -> None:
         """Hands an item on: first to the links, which are waiting, then to the topics."""
-        for receive in (*self._receivers, self._publish):
-            try:
-                receive(item)
-            except Exception as error:  # one receiver's failure must not starve the others
-                if self._node.halted:
-                    return
+        for receive in self._receivers:
+            self._hand(receive, item)
+        if self._receivers:
+            time.sleep(BREATH)
+        self._hand(self._publish, item)
+
+    def _hand(self, receive: Callable[[T], None], item: T) -> None:
+        try:
+            receive(item)
+        except Exception as error:  # one receiver's failure must not starve the others
+            if not self._node.halted:
                 self._node.report(error, "handing on a result")
 
 
