@@ -16,6 +16,7 @@ from tardal_ros.ros.node import RigNode
 from tardal_ros.ros.parameters import parameter
 from tardal_ros.ros.ports import Output
 from tardal_ros.ros.process import run
+from tardal_ros.simulation import CONDITIONS
 from tardal_ros.types import Frame
 
 STREAMS = ("visible/left", "visible/right", "infrared/left", "infrared/right")
@@ -40,7 +41,7 @@ class CaptureParameters:
         0.0, "Seconds of the source to play; 0 plays all of it.", minimum=0.0, maximum=1e6, read_only=True
     )
     seed: int = parameter(0, "What the simulation shows.", minimum=0, maximum=2**31 - 1, read_only=True)
-    condition: str = parameter("day", "Condition of the simulation: day or night.", read_only=True)
+    condition: str = parameter("day", "Condition of the simulation.", choices=CONDITIONS, read_only=True)
     stall_after: float = parameter(
         2.0,
         "Seconds without a frame after which the source counts as stalled.",
@@ -73,9 +74,9 @@ class CaptureNode(RigNode[CaptureParameters]):
     def configure(self) -> None:
         """Opens the source and the publishers of its cameras."""
         self._player = self._make_player()
+        self._source.open()  # what cannot be opened is told now; the player opens it again, at its beginning
         for stream in self._source.streams:
             self._publishers_of_frames[stream.name].open()
-        self._source.open()  # what cannot be opened is told now; the player opens it again, at its beginning
 
     def activate(self) -> None:
         """Begins to play."""
@@ -87,7 +88,11 @@ class CaptureNode(RigNode[CaptureParameters]):
     def deactivate(self) -> None:
         """Ends playing; activating again begins at the source's beginning."""
         player, self._player = self._player, None
-        if player is not None and not player.stop():
+        if player is None:
+            return
+        if player.stop():
+            self._source.close()
+        else:
             self._left_behind = True
 
     def cleanup(self) -> None:
@@ -133,12 +138,11 @@ class CaptureNode(RigNode[CaptureParameters]):
         self.frames[stream].send(frame)
 
     def _hear(self, event: str, sentence: str) -> None:
-        if event in ("stalled", "ended"):
+        if event in ("stalled", "ended", "failed"):
             self._wait = sentence
         if event in ("ended", "failed"):
             self.ended_at = time.monotonic()
         if event == "failed":
-            self._wait = ""
             self.report(RigError(sentence), "playing")
         else:
             self.say(sentence, warn=event not in CALM)

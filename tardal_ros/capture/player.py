@@ -89,7 +89,7 @@ class Player:
         """Ends playing.
 
         Returns:
-            Whether all threads ended; False after half a second if `read` or `emit` hangs (see `abandoned`).
+            Whether all threads ended; False after 0.4 s if `read` or `emit` hangs (see `abandoned`).
         """
         self._stop.set()
         deadline = time.monotonic() + _PATIENCE

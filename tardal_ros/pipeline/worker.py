@@ -108,4 +108,5 @@ class Worker(Generic[In, Out]):
             self._deliver(result, step)
         except Exception as error:  # whatever a stage throws costs one item, never the worker
             self.meter.error(f"{error}")
+            self.meter.drop("failed")
             self._on_error(item, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import traceback
@@ -23,6 +24,7 @@ P = TypeVar("P")
 FAILURE_SHOWN = 5.0
 REPEAT_AFTER = 10.0
 MAX_SENTENCES = 256
+NUMBERS = re.compile(r"\d+")
 
 
 class RigNode(LifecycleNode, Generic[P]):
@@ -38,6 +40,7 @@ class RigNode(LifecycleNode, Generic[P]):
 
     Attributes:
         halted: Whether the process is ending.
+        qos_problems: By topic, a sentence on a peer whose QoS does not match; shown in /diagnostics.
         starts_after: Nodes of this process that must run, or have failed, before this one activates by itself.
     """
 
@@ -52,6 +55,7 @@ class RigNode(LifecycleNode, Generic[P]):
         self._heartbeat = Heartbeat(self._pulse)
         self._starter = threading.Thread(target=self._autostart, name=f"starter:{name}", daemon=True)
         self.halted = False
+        self.qos_problems: dict[str, str] = {}
         self.starts_after: Sequence[RigNode[Any]] = ()
 
     # What subclasses fill in.
@@ -145,6 +149,11 @@ class RigNode(LifecycleNode, Generic[P]):
         """Seconds since a capture stamp (nanoseconds of the ROS clock)."""
         return float(self.get_clock().now().nanoseconds - stamp) / 1e9
 
+    def tell_qos_problem(self, topic: str, sentence: str) -> None:
+        """Logs that a peer's QoS does not match, and keeps it for /diagnostics."""
+        self.qos_problems[topic] = sentence
+        self.say(sentence)
+
     def say(self, sentence: str, *, warn: bool = True) -> None:
         """Logs a sentence, at most once in ten seconds."""
         if not self._due(sentence):
@@ -170,10 +179,11 @@ class RigNode(LifecycleNode, Generic[P]):
 
     def beat(self) -> None:
         """Publishes the node's condition; called once a second."""
-        waits = self.waits() if self.active else ([self._doing] if self._doing else [])
+        waits = [*self._clock_waits(), *self.waits()] if self.active else ([self._doing] if self._doing else [])
         for sentence in waits:
             self.say(sentence, warn=self.active)
-        diagnosis = diagnose(self.state, waits, self.failure, self.values())
+        qos = {f"QoS of {topic}": sentence for topic, sentence in self.qos_problems.items()}
+        diagnosis = diagnose(self.state, waits, self.failure, {**self.values(), **qos})
         name = self.get_fully_qualified_name()
         self._diagnostics.publish(to_message(name, diagnosis, self.get_clock().now().to_msg()))
 
@@ -236,11 +246,17 @@ class RigNode(LifecycleNode, Generic[P]):
         except Exception as error:  # the end of one node must not keep the others from ending
             self.report(error, "ending")
 
+    def _clock_waits(self) -> list[str]:
+        if self.get_parameter("use_sim_time").value and not self.get_clock().now().nanoseconds:
+            return ["use_sim_time is true, but no time comes on /clock: play a bag with --clock, or set it to false"]
+        return []
+
     def _due(self, sentence: str) -> bool:
         now = time.monotonic()
-        if now - self._said.get(sentence, -REPEAT_AFTER) < REPEAT_AFTER:
+        kind = NUMBERS.sub("", sentence)  # the same complaint with other figures is the same complaint
+        if now - self._said.get(kind, -REPEAT_AFTER) < REPEAT_AFTER:
             return False
         if len(self._said) >= MAX_SENTENCES:
             self._said.clear()
-        self._said[sentence] = now
+        self._said[kind] = now
         return True

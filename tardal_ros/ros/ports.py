@@ -32,6 +32,9 @@ class Subscription(Protocol[Item]):
     def waiting(self) -> str:
         """Why nothing comes, as far as the topics show it: one sentence."""
 
+    def lacking(self) -> str:
+        """What is missing although items come: one sentence, or an empty string."""
+
 
 class Output(Generic[T]):
     """Where a node's items leave it.
@@ -81,6 +84,7 @@ class Input(Generic[T]):
         self._subscription = subscription
         self._linked = False
         self._open = False
+        self._opened = 0.0
         self._last = 0.0
 
     def link(self, output: Output[T]) -> None:
@@ -91,7 +95,7 @@ class Input(Generic[T]):
     def open(self) -> None:
         """Begins to take items."""
         self._open = True
-        self._last = time.monotonic()
+        self._opened = self._last = time.monotonic()
         if not self._linked:
             self._subscription.open(self.deliver)
 
@@ -107,8 +111,11 @@ class Input(Generic[T]):
             self._receive(item)
 
     def waiting(self) -> str:
-        """One sentence on what this input waits for, or an empty string while items come."""
-        if not self._open or time.monotonic() - self._last < SILENCE:
+        """One sentence on what this input waits for or lacks, or an empty string while all is well."""
+        now = time.monotonic()
+        if not self._open or now - self._opened < SILENCE:
             return ""
+        if now - self._last < SILENCE:
+            return "" if self._linked else self._subscription.lacking()
         why = "its sender in this process is silent" if self._linked else self._subscription.waiting()
         return f"waiting for {self.name}: {why}"

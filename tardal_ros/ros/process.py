@@ -39,6 +39,7 @@ class Process:
         self._executor = SingleThreadedExecutor(context=context)
         for node in nodes:
             self._executor.add_node(node)
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._spin, name="executor", daemon=True)
 
     def start(self) -> None:
@@ -58,6 +59,7 @@ class Process:
         """
         deadline = time.monotonic() + grace
         # First of all, since an executor stumbles over subscriptions that are destroyed while it waits on them.
+        self._ending.set()
         self._executor.shutdown(timeout_sec=0.2)
         if self._thread.ident is not None:
             self._thread.join(0.2)
@@ -72,10 +74,14 @@ class Process:
         return left
 
     def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        while not self._ending.is_set():
+            try:
+                self._executor.spin()
+            except ExternalShutdownException:
+                return
+            except Exception as error:  # one bad callback must not leave the other nodes deaf
+                for node in self.nodes:
+                    node.report(error, "handling a message, a timer or a service")
 
 
 def run(build: Callable[[], Sequence[RigNode[Any]]], args: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -114,9 +115,10 @@ class StageNode(RigNode[P], Generic[P, In, Out]):
 
     def finish(self, timeout: float) -> list[str]:
         """Waits for the item in progress."""
+        deadline = time.monotonic() + timeout
         worker = self.worker
         left = [] if worker is None or worker.join(timeout) else [f"{self.get_name()} (an item in work)"]
-        return left + super().finish(0.0 if left else timeout)
+        return left + super().finish(deadline - time.monotonic())
 
     def waits(self) -> list[str]:
         """What the inputs wait for."""

@@ -192,3 +192,36 @@ def test_linked_input_does_not_subscribe(node):
     assert node.count_subscribers("/cam/image_raw") == 0
     assert taker.waiting() == ""
     taker.close()
+
+
+def test_a_camera_without_camera_info_is_named_while_its_images_come(node, peer, wait_until, monkeypatch):
+    monkeypatch.setattr("tardal_ros.ros.ports.SILENCE", 0.2)
+    taken = []
+    taker = Input("cam", taken.append, FrameSubscription(node, "cam", "image_raw", lambda: "raw"))
+    taker.open()
+    images = peer.create_publisher(Image, "cam/image_raw", 5)
+    infos = peer.create_publisher(CameraInfoMessage, "cam/camera_info", 5)
+
+    def named():
+        images.publish(Image(width=4, height=4, encoding="mono8", step=4, data=bytes(16)))
+        return "no camera_info on /cam/camera_info" in taker.waiting()
+
+    wait_until(named)
+    assert taken
+
+    def heard():
+        images.publish(Image(width=4, height=4, encoding="mono8", step=4, data=bytes(16)))
+        infos.publish(CameraInfoMessage(width=4, height=4))
+        return taker.waiting() == ""
+
+    wait_until(heard)
+    taker.close()
+
+
+def test_reopening_does_not_leave_publishers_behind(node, wait_until):
+    publisher = FramePublisher(node, "cam")
+    publisher.open()
+    publisher.open()
+    wait_until(lambda: node.count_publishers("/cam/image") == 1)
+    publisher.close()
+    wait_until(lambda: node.count_publishers("/cam/image") == 0)

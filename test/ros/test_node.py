@@ -160,3 +160,54 @@ def test_end_takes_the_node_down_once(ros_context, wait_until):
     wait_until(lambda: node.active)
     assert process.end() == []
     assert node.calls == ["configure", "activate", "deactivate", "cleanup"]
+
+
+def test_a_bug_in_a_callback_does_not_leave_the_node_deaf(probe, wait_until):
+    node, process = probe
+    calls = []
+
+    def tick():
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError("a bug in a callback")
+
+    process.start()
+    wait_until(lambda: node.active)
+    node.create_timer(0.02, tick)
+    wait_until(lambda: len(calls) >= 3)
+    assert "a bug in a callback" in node.failure
+
+
+def test_sim_time_without_a_clock_is_diagnosed(ros_context, wait_until):
+    node = Probe(context=ros_context, parameter_overrides=[Parameter("use_sim_time", value=True)])
+    process = Process([node], ros_context)
+    listener = Listener(ros_context)
+    process.start()
+    wait_until(lambda: listener.saw(lambda s: s.level == DiagnosticStatus.WARN and "/clock" in s.message))
+    assert process.end() == []
+
+
+def test_a_complaint_is_not_repeated_for_other_figures(probe):
+    node, _ = probe
+    assert node._due("fell 1.2 s behind")
+    assert not node._due("fell 3.4 s behind")
+    assert node._due("fell over")
+
+
+def test_a_node_starts_after_those_it_waits_for(ros_context, wait_until):
+    class Named(Probe):
+        def __init__(self, name, **options):
+            self.calls, self.broken, self.wait = [], None, []
+            RigNode.__init__(self, name, Knobs, **options)
+
+    first, last = Named("first", context=ros_context), Named("last", context=ros_context)
+    last.starts_after = (first,)
+    process = Process([last], ros_context)
+    process.start()
+    wait_until(lambda: "waiting for first" in last._doing)
+    assert not last.active
+    first.trigger_configure()
+    first.trigger_activate()
+    wait_until(lambda: last.active)
+    assert process.end() == []
+    first.destroy_node()
