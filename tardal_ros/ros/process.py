@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
@@ -21,13 +21,15 @@ from tardal_ros.ros.resources import resolve
 
 # Seconds that work in progress is given at the end.
 GRACE = 1.5
+# One for a transition that a supervisor asks for, which may load a model, and one for everybody else.
+THREADS = 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Fast DDS reads its profile from the file that one of these names: the first up to Jazzy, the second after it.
 PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 class Process:
-    """Runs nodes on one executor thread; the main thread only waits, so that signals are heard at once.
+    """Runs nodes on an executor in the background; the main thread only waits, so that signals are heard at once.
 
     Args:
         nodes: The nodes; ended in this order, so put what records or produces first.
@@ -36,7 +38,7 @@ class Process:
 
     def __init__(self, nodes: Sequence[RigNode[Any]], context: rclpy.Context | None = None) -> None:
         self.nodes = nodes
-        self._executor = SingleThreadedExecutor(context=context)
+        self._executor = MultiThreadedExecutor(THREADS, context=context)
         for node in nodes:
             self._executor.add_node(node)
         self._ending = threading.Event()

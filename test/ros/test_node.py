@@ -211,3 +211,35 @@ def test_a_node_starts_after_those_it_waits_for(ros_context, wait_until):
     wait_until(lambda: last.active)
     assert process.end() == []
     first.destroy_node()
+
+
+def test_a_supervised_configure_does_not_stop_the_other_nodes(ros_context, wait_until):
+    import threading
+
+    class Slow(Probe):
+        def __init__(self, **options):
+            self.calls, self.broken, self.wait = [], None, []
+            self.entered, self.gate = threading.Event(), threading.Event()
+            RigNode.__init__(self, "slow", Knobs, **options)
+
+        def configure(self):
+            self.entered.set()
+            assert self.gate.wait(20)
+
+    slow = Slow(context=ros_context, parameter_overrides=[Parameter("autostart", value=False)])
+    other = Probe(context=ros_context)
+    ticks = []
+    other.create_timer(0.02, lambda: ticks.append(1))
+    process = Process([slow, other], ros_context)
+    process.start()
+    supervisor = rclpy.create_node("supervisor", context=ros_context)
+    client = supervisor.create_client(ChangeState, "/slow/change_state")
+    assert client.wait_for_service(10)
+    request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
+    client.call_async(request)
+    assert slow.entered.wait(10)
+    before = len(ticks)
+    wait_until(lambda: len(ticks) > before + 3)
+    slow.gate.set()
+    wait_until(lambda: slow.state == "inactive")
+    assert process.end() == []
