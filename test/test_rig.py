@@ -19,6 +19,7 @@ from tardal_ros.fusion import create_fuser
 from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.msg import StageTiming, SyncStatus
 from tardal_ros.pipeline import run_in_order
+from tardal_ros.registration.intake import Intake, pair_in_order
 from tardal_ros.registration.stage import RegistrationStage
 from tardal_ros.rig import ComposedRig
 from tardal_ros.ros.process import Process
@@ -27,63 +28,84 @@ from tardal_ros.types import Pair, View
 
 
 def write_pairs(folder, count, size=(160, 120)):
+    """Colour pictures, and raw infrared counts whose range changes, so that the AGC's memory shows."""
     import cv2
 
     random = np.random.default_rng(1)
     folders = folder / "vi", folder / "ir"
-    for path, channels in zip(folders, (3, 1), strict=True):
+    for path in folders:
         path.mkdir()
-        for index in range(count):
-            coarse = random.uniform(0, 255, (6, 8, channels)).astype(np.uint8)
+    for index in range(count):
+        low, span = 30_000 + random.uniform(-200, 200), random.uniform(800, 1600)
+        pictures = (
+            random.uniform(0, 255, (6, 8, 3)).astype(np.uint8),
+            random.uniform(low, low + span, (6, 8)).astype(np.uint16),
+        )
+        for path, coarse in zip(folders, pictures, strict=True):
             cv2.imwrite(str(path / f"{index:03d}.png"), cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC))
     return folders
 
 
 @pytest.fixture
-def composed(ros_context, tmp_path):
-    """A composed rig on a folder of twelve pairs, not started yet."""
-    visible, infrared = write_pairs(tmp_path, 12)
-    values = {
-        "capture": {
-            "source": "folder",
-            "visible": str(visible),
-            "infrared": str(infrared),
-            "frame_rate": 5.0,
-            "loop": True,
-        },
-    }
+def compose(ros_context, tmp_path):
+    """Makes a composed rig on a folder of twelve pairs, not started yet."""
+    processes = []
 
-    def options(name):
-        parameters = [Parameter(key, value=value) for key, value in values.get(name, {}).items()]
-        return {"context": ros_context, "parameter_overrides": parameters}
+    def make(**capture):
+        visible, infrared = write_pairs(tmp_path, 12)
+        capture = {"source": "folder", "visible": str(visible), "infrared": str(infrared), "frame_rate": 5.0, **capture}
 
-    rig = ComposedRig(options)
-    process = Process(rig.nodes, ros_context)
-    yield rig, process, (visible, infrared)
-    assert process.end() == []
+        def options(name):
+            values = capture if name == "capture" else {}
+            parameters = [Parameter(key, value=value) for key, value in values.items()]
+            return {"context": ros_context, "parameter_overrides": parameters}
+
+        rig = ComposedRig(options)
+        processes.append(Process(rig.nodes, ros_context))
+        return rig, processes[-1], (visible, infrared)
+
+    yield make
+    for process in processes:
+        assert process.end() == []
 
 
-def test_live_and_in_order_give_the_same_images_and_boxes(composed, wait_until):
-    rig, process, folders = composed
-    live = []
-    rig.detection.detected.link(live.append)
-    process.start()
-    wait_until(lambda: len(live) >= 8, timeout=60)
+@pytest.fixture
+def composed(compose):
+    """A composed rig that plays its folder again and again."""
+    return compose(loop=True)
+
+
+def test_live_and_in_order_give_the_same_images_and_boxes(compose, wait_until):
+    rig, process, folders = compose()
+
+    def key(result):
+        return result.fused.pair.visible.left.image.tobytes()
 
     source = FolderSource(*folders, 5.0, True)
     source.open()
-    frames = {}
-    while (item := source.read()) is not None:
-        frames.setdefault(item[1].stamp, {})[item[0]] = item[1]
-    pairs = [Pair(View(both["visible/left"]), View(both["infrared/left"])) for _, both in sorted(frames.items())]
+    frames = list(iter(source.read, None))
     stages = [RegistrationStage(), FusionStage(create_fuser("laplacian")), DetectionStage(create_detector("hog"))]
-    offline = {result.fused.pair.visible.left.image.tobytes(): result for result in run_in_order(stages, pairs)}
+    in_order = list(run_in_order(stages, pair_in_order(Intake(), frames)))
+    assert len(in_order) == 12
+    offline = {key(result): result for result in in_order}
 
-    assert len(offline) == 12
-    for result in list(live):
-        same = offline[result.fused.pair.visible.left.image.tobytes()]
+    live = []
+    rig.detection.detected.link(live.append)
+    process.start()
+    wait_until(lambda: live and key(live[-1]) == key(in_order[-1]), timeout=60)
+
+    assert len(live) >= 4
+    for result in live:
+        same = offline[key(result)]
+        assert np.array_equal(result.fused.pair.infrared.left.image, same.fused.pair.infrared.left.image)
         assert np.array_equal(result.fused.frame.image, same.fused.frame.image)
         assert np.array_equal(result.detections.xyxy, same.detections.xyxy)
+        assert np.array_equal(result.detections.scores, same.detections.scores)
+
+    # Without the memory of the frames before, the images would be others.
+    raw = dict(frames[-2:])
+    alone = stages[0].process(Pair(View(raw["visible/left"]), View(raw["infrared/left"])))
+    assert not np.array_equal(alone.infrared.left.image, live[-1].fused.pair.infrared.left.image)
 
 
 def test_topics_carry_the_visible_header_and_results_also_when_empty(composed, ros_context, wait_until):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from tardal_ros.calibration import load_rig
-from tardal_ros.errors import RigError
+from tardal_ros.calibration.rig import REFERENCE, STREAMS
 from tardal_ros.msg import DropCount, SyncStatus
 from tardal_ros.pipeline import Stage
 from tardal_ros.registration.agc import Agc
+from tardal_ros.registration.intake import REQUIRED, Intake
 from tardal_ros.registration.stage import RegistrationStage
-from tardal_ros.registration.sync import Match, Synchronizer
 from tardal_ros.registration.sync import SyncStatus as Status
 from tardal_ros.ros.diagnostics import Heartbeat
 from tardal_ros.ros.frames import FramePublisher, FrameSubscription, wanted
@@ -25,11 +26,8 @@ from tardal_ros.ros.process import run
 from tardal_ros.ros.qos import results
 from tardal_ros.ros.resources import resolve
 from tardal_ros.ros.stage_node import StageNode
-from tardal_ros.types import Frame, Pair, View
+from tardal_ros.types import Frame, Pair
 
-REFERENCE = "visible/left"
-REQUIRED = ("infrared/left",)
-OPTIONAL = ("visible/right", "infrared/right")
 POLL_PERIOD = 0.01
 
 
@@ -109,32 +107,32 @@ class RegistrationNode(StageNode[RegistrationParameters, Pair, Pair]):
         publisher = PairPublisher(self)
         self.publishers_of_results = [publisher]
         self.pairs: Output[Pair] = Output(self, publisher.publish)
-        streams = (REFERENCE, *REQUIRED, *(OPTIONAL if self.parameters.stereo else ()))
+        streams = STREAMS if self.parameters.stereo else (REFERENCE, *REQUIRED)
         self.frames = {stream: self._input(stream) for stream in streams}
         self.inputs = list(self.frames.values())
-        # Held while a match is made and handed in, so that pairs reach the mailbox in their order.
+        # Held while pairs are made and handed in, so that they reach the mailbox in their order.
         self._pairing = threading.Lock()
-        self._agcs: dict[str, Agc] = {}
-        self._synchronizer: Synchronizer[Frame] | None = None
+        self._intake: Intake | None = None
+        self._stage = RegistrationStage()
+        self._rig_file = self._rig_file_used = ""
         self._status: Any = None
         self._poll: Heartbeat | None = None
 
     def build(self) -> Stage[Pair, Pair]:
         """Reads the rig file and builds the maps."""
         p = self.parameters
-        infrared = [stream for stream in self.frames if stream.startswith("infrared")]
-        stage = RegistrationStage(load_rig(resolve(p.calibration)) if p.calibration else None, rectify=p.rectify)
-        stage.prepare()
-        self._agcs = {stream: Agc(p.agc_low, p.agc_high, p.agc_smoothing) for stream in infrared}
-        self._synchronizer = Synchronizer(
-            REFERENCE,
-            REQUIRED,
-            OPTIONAL if p.stereo else (),
+        self._rig_file = str(resolve(p.calibration)) if p.calibration else ""
+        self._stage = RegistrationStage(load_rig(self._rig_file) if self._rig_file else None, rectify=p.rectify)
+        self._stage.prepare()
+        self._rig_file_used = ""
+        self._intake = Intake(
+            p.stereo,
             slop=nanoseconds(p.slop),
             wait=nanoseconds(p.wait),
-            offsets=dict.fromkeys(infrared, nanoseconds(p.infrared_offset)),
+            infrared_offset=nanoseconds(p.infrared_offset),
+            make_agc=lambda: Agc(p.agc_low, p.agc_high, p.agc_smoothing),
         )
-        return stage
+        return self._stage
 
     def configure(self) -> None:
         """Loads the stage, creates the publishers and begins to end waits."""
@@ -155,11 +153,15 @@ class RegistrationNode(StageNode[RegistrationParameters, Pair, Pair]):
 
     def apply(self, old: RegistrationParameters, new: RegistrationParameters) -> None:
         """Takes over slop and wait."""
-        if self._synchronizer is not None:
-            self._synchronizer.configure(slop=nanoseconds(new.slop), wait=nanoseconds(new.wait))
+        if self._intake is not None:
+            self._intake.configure(slop=nanoseconds(new.slop), wait=nanoseconds(new.wait))
 
     def deliver(self, result: Pair) -> None:
         """Hands the registered pair on."""
+        used = self._rig_file if self._stage.uses_rig else "none needed"
+        if used != self._rig_file_used:
+            self._rig_file_used = used
+            self.get_logger().info(f"rig file: {used}")
         self.pairs.send(result)
 
     def stamp_of(self, item: Pair) -> tuple[int, str]:
@@ -169,7 +171,7 @@ class RegistrationNode(StageNode[RegistrationParameters, Pair, Pair]):
     def waits(self) -> list[str]:
         """What the left eyes' inputs wait for, and pairs that never come about although both streams are there."""
         waits = [sentence for name in (REFERENCE, *REQUIRED) if (sentence := self.frames[name].waiting())]
-        status = self._synchronizer.status if self._synchronizer else None
+        status = self._intake.status if self._intake else None
         if not waits and status and not status.pairs and all(status.received[s] > 10 for s in (REFERENCE, *REQUIRED)):
             waits.append(
                 f"waiting for a pair: stamps of {REFERENCE} and {REQUIRED[0]} are never within slop; check clocks, "
@@ -180,47 +182,44 @@ class RegistrationNode(StageNode[RegistrationParameters, Pair, Pair]):
     def values(self) -> dict[str, str]:
         """Figures of the stage and of the pairing."""
         values = super().values()
-        if self._synchronizer:
-            status = self._synchronizer.status
+        if self._intake:
+            status = self._intake.status
             values.update({"pairs": str(status.pairs), "skew mean [ms]": f"{status.skew_mean / 1e6:.2f}"})
-            values.update({f"unpaired: {reason}": str(n) for reason, n in sorted(status.drops_by_reason.items())})
+            values.update({f"unpaired: {reason}": str(n) for reason, n in sorted(self._intake.drops.items())})
+            values["rig file"] = self._rig_file_used or "not known before the first pair"
         return values
 
     def drops(self) -> dict[str, int]:
         """What was dropped so far, by reason: frames that made no pair, and pairs that a newer one replaced."""
-        return {**(self._synchronizer.status.drops_by_reason if self._synchronizer else {}), **super().drops()}
+        return {**(self._intake.drops if self._intake else {}), **super().drops()}
 
     def beat(self) -> None:
         """Publishes diagnostics and the pairing's status."""
         super().beat()
-        if self._synchronizer and wanted(self._status):
-            self._status.publish(to_sync_status(self._synchronizer.status, self.get_clock().now().nanoseconds))
+        if self._intake and wanted(self._status):
+            now = self.get_clock().now().nanoseconds
+            self._status.publish(to_sync_status(self._intake.status, self._intake.drops, now))
 
     def _input(self, stream: str) -> Input[Frame]:
         subscription = FrameSubscription(self, stream, "image_raw", lambda: self.parameters.transport)
         return Input(stream, partial(self._receive, stream), subscription)
 
     def _receive(self, stream: str, frame: Frame) -> None:
-        check_depth(stream, frame)
-        agc = self._agcs.get(stream)
-        if agc is not None:
-            frame = replace(frame, tone=agc.update(frame.image))
-        synchronizer = self._synchronizer
-        if synchronizer is None:
-            return
-        with self._pairing:
-            jumps = synchronizer.jumps
-            for match in synchronizer.add(stream, frame.stamp, frame, time.monotonic_ns()):
-                self.submit(to_pair(match))
-            if synchronizer.jumps != jumps and agc is not None:
-                agc.reset()
+        self._pair(f"taking in {stream}", lambda intake: intake.add(stream, frame, time.monotonic_ns()))
 
     def _settle(self) -> None:
-        if self._synchronizer is None:
+        self._pair("pairing", lambda intake: intake.poll(time.monotonic_ns()))
+
+    def _pair(self, doing: str, make: Callable[[Intake], list[Pair]]) -> None:
+        """Hands the pairs that the intake makes to the worker."""
+        if self._intake is None:
             return
-        with self._pairing:
-            for match in self._synchronizer.poll(time.monotonic_ns()):
-                self.submit(to_pair(match))
+        try:
+            with self._pairing:
+                for pair in make(self._intake):
+                    self.submit(pair)
+        except Exception as error:  # it is no failure of the sender's, and must not end the thread that polls
+            self.report(error, doing)
 
 
 def nanoseconds(seconds: float) -> int:
@@ -228,33 +227,12 @@ def nanoseconds(seconds: float) -> int:
     return round(seconds * 1e9)
 
 
-def check_depth(stream: str, frame: Frame) -> None:
-    """Refuses images whose numbers mean something else than brightness or counts.
-
-    Raises:
-        RigError: The pixel type is not one that the stream may have.
-    """
-    allowed = ("uint8", "uint16") if stream.startswith("infrared") else ("uint8",)
-    if frame.image.dtype not in allowed:
-        raise RigError(
-            f"{stream} has {frame.image.dtype} pixels: have its driver publish {' or '.join(allowed)} images"
-        )
-
-
-def to_pair(match: Match[Frame]) -> Pair:
-    """The pair in a match; right eyes are None where they are missing."""
-    frame = match.items.get
-    visible, infrared = frame(REFERENCE), frame(REQUIRED[0])
-    assert visible is not None and infrared is not None
-    return Pair(View(visible, frame(OPTIONAL[0])), View(infrared, frame(OPTIONAL[1])))
-
-
-def to_sync_status(status: Status, now: int) -> SyncStatus:
-    """The message for what became of all frames so far; `now` in nanoseconds of the ROS clock."""
+def to_sync_status(status: Status, drops: Mapping[str, int], now: int) -> SyncStatus:
+    """The message for what became of all frames so far; `drops` as in `Intake`, `now` in nanoseconds."""
     return SyncStatus(
         header=make_header(now, ""),
         pairs=status.pairs,
-        drops=[DropCount(reason=reason, count=count) for reason, count in sorted(status.drops_by_reason.items())],
+        drops=[DropCount(reason=reason, count=count) for reason, count in sorted(drops.items())],
         skew_now=status.skew_now / 1e9,
         skew_mean=status.skew_mean / 1e9,
         skew_max=status.skew_max / 1e9,

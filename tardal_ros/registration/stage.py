@@ -64,6 +64,11 @@ class RegistrationStage:
             right_infrared, _ = self._right.infrared(right_infrared, right)
         return Pair(View(left, right), View(infrared, right_infrared), mask)
 
+    @property
+    def uses_rig(self) -> bool:
+        """Whether the newest pair's left eyes needed the rig file, for their way or for the visible's camera_info."""
+        return self._left.uses_rig
+
     def reset(self) -> None:
         """Nothing is remembered from pair to pair but the maps."""
 
@@ -84,7 +89,9 @@ class _Eye:
         self._names = f"visible/{side}", f"infrared/{side}"
         self._required = self._names[0] == REFERENCE
         self._rig = rig
+        self._camera = rig.cameras.get(self._names[0]) if rig else None
         self._geometry = [rig.cameras[name].info if rig and name in rig.cameras else None for name in self._names]
+        self.uses_rig = False
         self._rectify = rectify
         self._rectifier: _Rectifier | None = None
         self._warp: tuple[Warp, Mask] | None = None
@@ -98,13 +105,18 @@ class _Eye:
             self._rig_warp()
 
     def visible(self, frame: Frame) -> Frame:
-        """The visible frame to hand on: as it is, or rectified."""
-        info = self._geometry[0] or frame.camera_info
+        """The visible frame to hand on: as it is, or rectified; without camera_info where it is not calibrated."""
+        self.uses_rig = False
+        info = self._info(frame)
         if not self._rectify:
-            return replace(frame, camera_info=info) if frame.camera_info is None and info else frame
+            return frame if info is frame.camera_info else replace(frame, camera_info=info)
+        if self._camera is not None:
+            info, self.uses_rig = self._camera.info, True
         if info is None:
             if self._required:
-                raise RigError(f"cannot rectify {self._names[0]}: it has no camera_info and there is no rig file")
+                raise RigError(
+                    f"cannot rectify {self._names[0]}: its camera_info has no calibration and there is no rig file"
+                )
             self._rectifier = None
             return frame
         _check_size(self._names[0], frame, info)
@@ -126,6 +138,18 @@ class _Eye:
         )
         return placed, mask
 
+    def _info(self, frame: Frame) -> CameraInfo | None:
+        """A visible frame's own geometry, or else the rig file's, if it is of that very camera and as large."""
+        own, camera = frame.camera_info, self._camera
+        # K of zeros, as REP-104 marks it, and no camera_info at all mean the same: not calibrated.
+        if own is not None and own.k.any():
+            _check_size(self._names[0], frame, own, "camera_info")
+            return own
+        if camera and frame.frame_id == camera.frame_id and frame.size == (camera.info.width, camera.info.height):
+            self.uses_rig = True
+            return camera.info
+        return None
+
     def _way(self, frame: Frame, visible: Frame, mask: Mask | None) -> tuple[Warp | None, Mask] | None:
         """The warp (None: already there) and the mask; None where a right eye cannot be registered."""
         named = bool(frame.frame_id) or self._rig is None
@@ -135,6 +159,7 @@ class _Eye:
         if info and infrared_info:
             _check_size(self._names[0], visible, info)
             _check_size(self._names[1], frame, infrared_info)
+            self.uses_rig = True
             return self._rig_warp()
         if self._required:
             raise RigError(
@@ -177,10 +202,10 @@ def _same(one: CameraInfo, other: CameraInfo) -> bool:
     )
 
 
-def _check_size(name: str, frame: Frame, info: CameraInfo) -> None:
+def _check_size(name: str, frame: Frame, info: CameraInfo, what: str = "calibration") -> None:
     if frame.size != (info.width, info.height):
         raise RigError(
-            f"{name} frames are {_text(frame.size)}, but their calibration is for {_text((info.width, info.height))}:"
+            f"{name} frames are {_text(frame.size)}, but their {what} is for {_text((info.width, info.height))}:"
             " set the camera to that size or calibrate it at this one"
         )
 

@@ -167,11 +167,6 @@ class Synchronizer(Generic[Item]):
         """How late a partner's frames may come, in nanoseconds."""
         return self._settings.wait
 
-    @property
-    def jumps(self) -> int:
-        """How often a stream's stamps jumped back and pairing began again."""
-        return self._jumps
-
     def configure(self, *, slop: int | None = None, wait: int | None = None) -> None:
         """Changes slop or wait; frames that are already open are held to the new values.
 

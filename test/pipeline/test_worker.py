@@ -131,12 +131,30 @@ def test_workers_chain():
         assert worker.join(10)
 
 
-def test_in_order_driver_matches_the_live_one_and_drops_nothing():
-    assert list(run_in_order([Doubler(), Doubler()], [1, 2, "nothing", 4])) == [4, 8, 16]
+class Note(str):
+    """An item that came at a moment."""
+
+    def __new__(cls, text, stamp):
+        note = super().__new__(cls, text)
+        note.stamp = stamp
+        return note
+
+
+def test_in_order_driver_drops_nothing_but_what_a_stage_makes_nothing_of():
+    items = [Note(text, stamp) for stamp, text in enumerate(["a", "b", "nothing", "d"])]
+    assert list(run_in_order([Doubler(), Doubler()], items)) == ["aaaa", "bbbb", "dddd"]
 
 
 def test_in_order_driver_is_lazy():
-    items = iter(range(10))
+    items = iter([Note(str(stamp), stamp) for stamp in range(10)])
     results = run_in_order([Doubler()], items)
-    assert next(results) == 0
-    assert next(items) == 1
+    assert next(results) == "00"
+    assert next(items) == "1"
+
+
+def test_in_order_driver_resets_all_stages_where_stamps_jump_back():
+    first, second = Doubler(), Doubler()
+    items = [Note("a", 10), Note("b", 20), Note("c", 20), Note("nothing", 5), Note("d", 6)]
+    list(run_in_order([first, second], items))
+    assert first.seen == ["a", "b", "c", "reset", "nothing", "d"]
+    assert second.seen == ["aa", "bb", "cc", "reset", "dd"]

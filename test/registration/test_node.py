@@ -1,3 +1,6 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -6,7 +9,7 @@ pytest.importorskip("tardal_ros.msg", reason="needs the built interfaces: `make 
 
 from rclpy.parameter import Parameter
 
-from tardal_ros.registration.node import RegistrationNode
+from tardal_ros.registration.node import RegistrationNode, to_sync_status
 from tardal_ros.ros.ports import Output
 from tardal_ros.ros.process import Process
 from tardal_ros.types import Frame, freeze
@@ -84,6 +87,44 @@ def test_a_wrong_pixel_type_is_named_and_the_node_lives(bench, wait_until):
     assert "infrared/left has float32 pixels" in bench.errors[1]
     bench.send_pair(1100 * MS)
     count_up_to(bench, wait_until, 1)
+
+
+def test_refused_frames_are_counted_and_are_no_failure_of_their_sender(bench, wait_until):
+    sender = SimpleNamespace(halted=False, report=lambda error, doing: pytest.fail(f"the sender reports {error}"))
+    output = Output(sender, lambda _: None)
+    bench.node.frames["infrared/left"].link(output)
+    output.send(Frame(freeze(np.zeros(SIZE, np.float32)), 1000 * MS, "camera_optical_frame"))
+    output.send(Frame(freeze(np.zeros((0, 0), np.uint16)), 1100 * MS, "camera_optical_frame"))
+    assert "infrared/left has float32 pixels" in bench.errors[0]
+    assert "empty" in bench.errors[1]
+    assert bench.node.drops()["refused"] == 2
+    assert bench.node.values()["unpaired: refused"] == "2"
+    drops = to_sync_status(bench.node._intake.status, bench.node._intake.drops, 0).drops
+    assert [(drop.reason, drop.count) for drop in drops] == [("refused", 2)]
+
+
+def test_an_exception_while_pairing_is_told_and_waits_still_end(bench, wait_until, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.node._intake, "poll", lambda now: 1 / 0)
+        wait_until(lambda: bench.errors)
+    assert bench.node.failure == "ZeroDivisionError while pairing: division by zero"
+    bench.send_pair(1000 * MS)
+    count_up_to(bench, wait_until, 1)
+
+
+def test_the_rig_file_in_use_is_shown(ros_context, wait_until):
+    path = Path(__file__).resolve().parents[2] / "config" / "calibration" / "rig.yaml"
+    bench = Bench(ros_context, calibration=str(path), wait=0.05)
+    bench.start(wait_until)
+    bench.send_pair(1000 * MS)
+    count_up_to(bench, wait_until, 1)
+    assert bench.node.values()["rig file"] == "none needed"
+    assert bench.pairs[0].visible.left.camera_info is None
+    bench.send("visible/left", 1100 * MS, np.zeros((768, 1024), np.uint8), "visible_left_optical_frame")
+    bench.send("infrared/left", 1100 * MS, np.zeros((512, 640), np.uint8), "infrared_left_optical_frame")
+    count_up_to(bench, wait_until, 2)
+    assert bench.node.values()["rig file"] == str(path)
+    assert bench.process.end() == []
 
 
 def test_a_size_that_changes_in_mid_stream_is_followed(bench, wait_until):
