@@ -167,6 +167,8 @@ class PreparedSource:
 class NoFusing:
     """A fusing method that costs nothing: the visible luma."""
 
+    device = "cpu"
+
     def fuse_luma(self, visible: NDArray[np.uint8], infrared: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The visible luma itself."""
         return visible
@@ -176,6 +178,7 @@ class NoDetector:
     """A detector that costs nothing and finds nothing."""
 
     names = ("thing",)
+    device = "cpu"
 
     def detect(self, image: NDArray[np.uint8]) -> Detections:
         """No boxes."""

@@ -2,6 +2,7 @@
 
     ros2 launch tardal_ros rig.launch.py
     ros2 launch tardal_ros rig.launch.py source:=folder visible:=pairs/visible infrared:=pairs/infrared
+    ros2 launch tardal_ros rig.launch.py source:=topics calibration:=rig.yaml
     ros2 launch tardal_ros rig.launch.py fuser:=tardal weights:=tardal.safetensors device:=cuda rviz:=true
 
 `--show-args` lists every argument. Parameters come from config/<node>.param.yaml; `params_file` is laid over those, and
@@ -39,6 +40,7 @@ OVERRIDES = {
     "fuser": (("fusion",), "fuser"),
     "weights": (("fusion",), "weights"),
     "detector": (("detection",), "weights"),
+    "trust_weights": (("detection",), "trust_weights"),
     "device": (("fusion", "detection"), "device"),
     "record_path": (("recorder",), "path"),
     "use_sim_time": (NODES, "use_sim_time"),
@@ -46,7 +48,10 @@ OVERRIDES = {
 }
 
 # Those of them that are true or false.
-SWITCHES = ("registered", "use_sim_time", "autostart")
+SWITCHES = ("registered", "trust_weights", "use_sim_time", "autostart")
+
+# The source that is none of the capture node's.
+TOPICS = "topics"
 
 BOOLEANS = {"true": True, "false": False}
 SWITCH = tuple(BOOLEANS)
@@ -57,7 +62,11 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             # The frames.
-            _argument("source", "Where frames come from.", choices=(*UNSET, "simulation", "folder", "video")),
+            _argument(
+                "source",
+                "Where frames come from; topics: from the drivers of your own cameras, without the capture node.",
+                choices=(*UNSET, "simulation", "folder", "video", TOPICS),
+            ),
             _argument("visible", "Folder of visible images for source:=folder, video file for source:=video."),
             _argument("infrared", "The same for infrared; images pair by file name."),
             _argument(
@@ -70,6 +79,11 @@ def generate_launch_description() -> LaunchDescription:
             _argument("fuser", "How the two spectra are fused.", choices=(*UNSET, "laplacian", "tardal")),
             _argument("weights", "Weights file of the fusion network (safetensors, pth, pt)."),
             _argument("detector", "`hog`, or the detector's model file (an ultralytics .pt, an exported .onnx)."),
+            _argument(
+                "trust_weights",
+                "Whether to load a detector's .pt that is not in trusted_weights.yaml; it can run code.",
+                choices=(*UNSET, *SWITCH),
+            ),
             _argument("device", "Where networks run: auto, cpu, cuda or cuda:N."),
             # Parameters and processes.
             _argument("params_file", "Parameter file, laid over the shipped config/<node>.param.yaml."),
@@ -107,19 +121,31 @@ def _shipped(argument: str) -> str:
 def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Makes the processes, once the arguments are known."""
     given = dict(context.launch_configurations)
-    programs = {"rig": STAGES} if BOOLEANS[given["composed"]] else {node: (node,) for node in STAGES}
+    stages = STAGES
+    arguments: tuple[str, ...] = ()
+    if given["source"] == TOPICS:
+        stages, arguments = STAGES[1:], ("--without-capture",)
+        given["source"] = ""
+    composed = BOOLEANS[given["composed"]]
+    programs = {"rig": stages} if composed else {node: (node,) for node in stages}
     if BOOLEANS[given["record"]]:
         programs = {"recorder": ("recorder",), **programs}  # first, since what it misses of the beginning is gone
     laid_over = _parameter_files_over(given)
-    processes = [_process(program, nodes, laid_over, given) for program, nodes in programs.items()]
+    processes = [
+        _process(program, nodes, laid_over, given, arguments if program == "rig" else ())
+        for program, nodes in programs.items()
+    ]
     return processes + (_rviz(given) if BOOLEANS[given["rviz"]] else [])
 
 
-def _process(executable: str, nodes: tuple[str, ...], laid_over: list[str], given: dict[str, str]) -> Node:
+def _process(
+    executable: str, nodes: tuple[str, ...], laid_over: list[str], given: dict[str, str], arguments: tuple[str, ...]
+) -> Node:
     """One process. It gets no `name`: that would rename every node in it."""
     return Node(
         package="tardal_ros",
         executable=executable,
+        arguments=list(arguments),
         namespace=given["namespace"],
         parameters=[*(str(CONFIG / f"{node}.param.yaml") for node in nodes), *laid_over],
         ros_arguments=["--log-level", given["log_level"]],

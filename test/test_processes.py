@@ -34,11 +34,11 @@ MODULES = {
 SLACK = 1.5
 
 
-def line(program, **parameters):
+def line(program, arguments=(), **parameters):
     """The command line of a program; keyword `fusion__scale` sets parameter `scale` of the node `fusion`."""
     settings = [part for key, value in parameters.items() for part in ("-p", f"{key.replace('__', ':')}:={value}")]
     code = f"import sys; from {MODULES[program]} import main; sys.exit(main())"
-    return [sys.executable, "-c", code, "--ros-args", *settings]
+    return [sys.executable, "-c", code, *arguments, "--ros-args", *settings]
 
 
 class Program:
@@ -245,3 +245,17 @@ def test_missing_weights_are_named_and_the_rig_lives(start, listen, folders, wai
     assert program.running
     assert "Traceback" not in program.output
     assert program.end()[0] == 0
+
+
+def test_composed_rig_takes_frames_from_the_topics_of_other_processes(start, listen, folders, wait_until):
+    rig = start("rig", arguments=["--without-capture"])
+    camera = start("capture", **folder_source(folders))
+    detections = listen(Detection2DArray, "/detection/detections")
+
+    def arrived():
+        listen.spin()
+        assert rig.running and camera.running, rig.output + camera.output
+        return len(detections) >= 3
+
+    wait_until(arrived, timeout=60, what="detections on another process's frames")
+    assert rig.end()[0] == 0

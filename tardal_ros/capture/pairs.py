@@ -60,8 +60,9 @@ class PairMaker:
             registered: Whether infrared lies on the visible pixels already; then it gets the visible's frame_id.
         """
         self._registered = registered
-        visible = "visible_left_optical_frame"
-        self._frame_ids = {VISIBLE: visible, INFRARED: visible if registered else "infrared_left_optical_frame"}
+        # Pairs that lie on each other are no rig file's cameras, and must not be given their geometry.
+        own = {VISIBLE: "visible_left_optical_frame", INFRARED: "infrared_left_optical_frame"}
+        self._frame_ids = dict.fromkeys(own, "registered_optical_frame") if registered else own
 
     def frame(self, stream: str, image: Array, stamp: int) -> tuple[str, Frame]:
         """One frame of a stream."""

@@ -51,7 +51,7 @@ def test_pairs_come_in_natural_order_with_equal_stamps(folders: tuple[Path, Path
 def test_registered_infrared_carries_the_frame_and_geometry_of_the_visible(folders: tuple[Path, Path]) -> None:
     source = FolderSource(*folders)
     (_, visible), (_, infrared) = everything(source)[:2]
-    assert visible.frame_id == infrared.frame_id == "visible_left_optical_frame"
+    assert visible.frame_id == infrared.frame_id == "registered_optical_frame"
     assert visible.camera_info is infrared.camera_info
     assert visible.camera_info is not None
     assert (visible.camera_info.width, visible.camera_info.height) == (32, 24)

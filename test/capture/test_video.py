@@ -34,7 +34,7 @@ def test_registered_videos_are_paired_frame_by_frame(tmp_path: Path, write_video
     assert numbers(items, "visible/left") == numbers(items, "infrared/left") == list(range(8))
     assert [frame.stamp for _, frame in items[::2]] == pytest.approx([i * 1e8 for i in range(8)], abs=1e6)
     assert all(one.stamp == two.stamp for (_, one), (_, two) in zip(items[::2], items[1::2], strict=True))
-    assert {frame.frame_id for _, frame in items} == {"visible_left_optical_frame"}
+    assert {frame.frame_id for _, frame in items} == {"registered_optical_frame"}
     assert items[0][1].image.shape == (48, 64, 3) and items[1][1].image.shape == (48, 64)
     assert not any(frame.image.flags.writeable for _, frame in items)
     assert source.problems == ()

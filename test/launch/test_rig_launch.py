@@ -76,12 +76,13 @@ def test_offers_what_the_documentation_promises():
 @pytest.mark.parametrize(
     ("name", "choices"),
     [
-        ("source", {"simulation", "folder", "video"}),
+        ("source", {"simulation", "folder", "video", "topics"}),
         ("fuser", {"laplacian", "tardal"}),
         ("composed", {"true", "false"}),
         ("rviz", {"true", "false"}),
         ("record", {"true", "false"}),
         ("autostart", {"true", "false"}),
+        ("trust_weights", {"true", "false"}),
     ],
 )
 def test_choices(name, choices):
@@ -98,7 +99,7 @@ def test_choices_are_those_of_the_nodes():
     arguments = declared_arguments()
     for parameters, name in ((CaptureParameters, "source"), (FusionParameters, "fuser")):
         (field,) = (field for field in fields(parameters) if field.name == name)
-        assert set(arguments[name].choices) - {""} == set(field.metadata["limits"].choices)
+        assert set(arguments[name].choices) - {"", "topics"} == set(field.metadata["limits"].choices)
 
 
 def test_descriptions_name_the_shipped_values():
@@ -107,6 +108,7 @@ def test_descriptions_name_the_shipped_values():
     assert "(hog)" in arguments["detector"].description
     assert "(none)" in arguments["weights"].description
     assert "(true)" in arguments["autostart"].description
+    assert "(false)" in arguments["trust_weights"].description
 
 
 def test_wrong_choice_is_refused(package):
@@ -142,6 +144,15 @@ def test_no_process_is_renamed(package, composed):
 def test_record_starts_the_recorder_too(package):
     _, started = package.launch(record="true", record_path="drive.mcap")
     assert set(started) == {"rig", "recorder"}
+
+
+@pytest.mark.parametrize("composed", ["true", "false"])
+def test_own_cameras_need_no_capture_node(package, composed):
+    code, started = package.launch(source="topics", composed=composed)
+    assert code == 0
+    assert "capture" not in started
+    assert ("--without-capture" in started["rig"].arguments) if composed == "true" else "registration" in started
+    assert not any("source" in content for process in started.values() for content in process.parameter_files[-1:])
 
 
 def test_log_level_reaches_every_process(package):
@@ -189,7 +200,12 @@ def test_shipped_files_reach_every_node(package, ros_context):
 @pytest.mark.parametrize("namespace", ["/", "/front/left"])
 def test_arguments_reach_only_their_node(package, ros_context, composed, namespace):
     _, started = package.launch(
-        composed=composed, namespace=namespace, weights="w.safetensors", detector="yolo.onnx", device="cpu"
+        composed=composed,
+        namespace=namespace,
+        weights="w.safetensors",
+        detector="yolo.onnx",
+        trust_weights="true",
+        device="cpu",
     )
     values = {
         node: parameters_of(started["rig" if composed == "true" else node], node, namespace, ros_context)
@@ -197,6 +213,8 @@ def test_arguments_reach_only_their_node(package, ros_context, composed, namespa
     }
     assert values["fusion"]["weights"] == "w.safetensors"
     assert values["detection"]["weights"] == "yolo.onnx"
+    assert values["detection"]["trust_weights"] is True
+    assert "trust_weights" not in values["fusion"]
     assert values["fusion"]["device"] == values["detection"]["device"] == "cpu"
     assert "device" not in values["capture"]
     assert "weights" not in values["registration"]
