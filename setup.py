@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).resolve().parent
 MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
 
-DETECT = ["ultralytics>=8.3", "torchvision"]
+DETECT = ["ultralytics>=8.3", "torchvision", "onnxruntime"]
 EXPORT = ["onnx", "onnxruntime", "onnxslim"]
 REPORT = ["jinja2", "matplotlib"]
 TRAIN = ["torch>=2.1", "safetensors"]

@@ -21,6 +21,14 @@ def freeze(array: AnyArray) -> AnyArray:
     return array
 
 
+def _keep(item: object, *names: str) -> None:
+    """Makes arrays of a frozen dataclass read-only, as copies where their maker could still write to them."""
+    for name in names:
+        array = getattr(item, name)
+        if array is not None and array.flags.writeable:
+            object.__setattr__(item, name, freeze(array.copy()))
+
+
 @dataclass(frozen=True, eq=False)
 class CameraInfo:
     """A camera's geometry, field by field as in sensor_msgs/CameraInfo (REP-104).
@@ -42,6 +50,9 @@ class CameraInfo:
     r: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
     p: NDArray[np.float64] = field(default_factory=lambda: np.zeros((3, 4)))
     distortion_model: str = "plumb_bob"
+
+    def __post_init__(self) -> None:
+        _keep(self, "k", "d", "r", "p")
 
 
 @dataclass(frozen=True)
@@ -141,6 +152,9 @@ class Detections:
     class_ids: NDArray[np.int64]
     names: tuple[str, ...]
     track_ids: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        _keep(self, "xyxy", "scores", "class_ids", "track_ids")
 
     def __len__(self) -> int:
         return len(self.scores)

@@ -37,8 +37,10 @@ def load_checkpoint(path: Path, data: bytes, device: str = "auto") -> Network:
         try:
             backend = AutoBackend(str(copy), device=place, fp16=False, fuse=True, verbose=False)
         except Exception as error:  # a pickle may raise anything
-            reason = " ".join(str(error).replace(str(copy), path.name).split())
-            raise RigError(f"The weights {path} are no ultralytics checkpoint that can be loaded: {reason}") from error
+            raise RigError(
+                f"The weights {path} are no ultralytics checkpoint that can be loaded: get them again, or "
+                "update ultralytics if they are newer than it."
+            ) from error
     model: Any = backend.model
     check_task(getattr(model, "task", "unknown"), path)
     backend.eval()
@@ -51,7 +53,15 @@ def load_checkpoint(path: Path, data: bytes, device: str = "auto") -> Network:
         return np.asarray(first.float().cpu().numpy(), np.float32)
 
     longest = int(np.max(model.args.get("imgsz", 640)))
-    return Network(path, run, class_names(backend.names, path), int(backend.stride), (longest, longest), fixed=False)
+    return Network(
+        path=path,
+        run=run,
+        names=class_names(backend.names, path),
+        stride=int(backend.stride),
+        size=(longest, longest),
+        fixed=False,
+        device=str(place),
+    )
 
 
 def _device(name: str) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tardal_ros.detection.boxes import Boxes, is_finite, suppress
 from tardal_ros.errors import RigError
-from tardal_ros.types import Detections, freeze
+from tardal_ros.types import Detections
 
 
 class Model(Protocol):
@@ -22,6 +22,10 @@ class Model(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """Class names, in the model's order."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs: `cpu` or `cuda:N`."""
 
     def find(self, image: NDArray[np.uint8]) -> Boxes:
         """Proposes boxes for a contiguous (H, W) grey or (H, W, 3) BGR uint8 image, unfiltered."""
@@ -53,6 +57,11 @@ class Detector:
     def names(self) -> tuple[str, ...]:
         """The model's class names, in its order."""
         return self._model.names
+
+    @property
+    def device(self) -> str:
+        """Where the model runs: `cpu` or `cuda:N`."""
+        return self._model.device
 
     @property
     def confidence(self) -> float:
@@ -116,9 +125,9 @@ class Detector:
             boxes = suppress(boxes, self.iou, self.max_detections)
         boxes = boxes[: self.max_detections]
         return Detections(
-            freeze(boxes.xyxy.astype(np.float32)),
-            freeze(boxes.scores.astype(np.float32)),
-            freeze(boxes.class_ids.astype(np.int64)),
+            boxes.xyxy.astype(np.float32),
+            boxes.scores.astype(np.float32),
+            boxes.class_ids.astype(np.int64),
             self.names,
         )
 

@@ -45,6 +45,7 @@ def load_exported(path: Path, device: str = "auto") -> Network:
             stride=int(metadata["stride"]),
             size=(height, width) if fixed else _pair(ast.literal_eval(metadata["imgsz"])),
             fixed=fixed,
+            device=_device(session),
         )
     except (KeyError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         raise RigError(
@@ -57,7 +58,7 @@ def _open(path: Path, device: str) -> Any:
         import onnxruntime
     except ImportError:
         raise MissingDependencyError(
-            f"The detector {path} needs onnxruntime, which is not installed: pip install 'tardal_ros[detect]'."
+            f"The detector {path} needs onnxruntime, which is missing: run `pip install '.[detect]'` in the checkout."
         ) from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised, once
@@ -80,6 +81,12 @@ def _providers(device: str, available: list[str]) -> list[Any]:
     if cuda not in available:
         raise RigError(f"The device {device!r} needs onnxruntime with CUDA: install onnxruntime-gpu, or give `cpu`.")
     return [(cuda, {"device_id": int(index or 0)}), cpu]
+
+
+def _device(session: Any) -> str:
+    """Where a session runs, which is the CPU if CUDA was asked for and would not start."""
+    cuda = session.get_provider_options().get("CUDAExecutionProvider")
+    return "cpu" if cuda is None else f"cuda:{cuda.get('device_id', 0)}"
 
 
 def _check_input(session: Any, path: Path) -> tuple[Any, Any]:

@@ -33,11 +33,13 @@ class Hog:
     """Finds people who stand or walk; runs on the CPU."""
 
     names = ("People",)
+    device = "cpu"
 
     def __init__(self) -> None:
         if not hasattr(cv2, "HOGDescriptor"):
             raise MissingDependencyError(
-                f"The detector `hog` needs OpenCV 4, and this is OpenCV {cv2.__version__}: install opencv-python<5."
+                f"The detector `hog` needs OpenCV 4, and this is OpenCV {cv2.__version__}: run "
+                "`pip install 'opencv-python<5'`."
             )
         self._descriptor = cv2.HOGDescriptor()
         self._descriptor.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32))

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
-from tardal_ros.detection import create_detector
+from tardal_ros.detection import Detector, create_detector
 from tardal_ros.detection.drawing import draw
 from tardal_ros.detection.stage import Detected, DetectionStage
 from tardal_ros.pipeline import Stage
-from tardal_ros.ros import images
 from tardal_ros.ros.detections import to_detection_array, to_label_info, to_markers
-from tardal_ros.ros.frames import FrameSubscription, wanted
+from tardal_ros.ros.frames import FramePublisher, FrameSubscription, wanted
 from tardal_ros.ros.messages import make_header
 from tardal_ros.ros.parameters import parameter
 from tardal_ros.ros.ports import Input, Output
 from tardal_ros.ros.process import run
-from tardal_ros.ros.qos import latched, overridable, results, sensor_data
+from tardal_ros.ros.qos import latched, overridable, results
 from tardal_ros.ros.resources import resolve
 from tardal_ros.ros.stage_node import StageNode
-from tardal_ros.types import Frame, Fused
+from tardal_ros.types import Fused, freeze
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,9 @@ class DetectionParameters:
     confidence: float = parameter(0.25, "Lowest score of a box.", minimum=0.0, maximum=1.0)
     iou: float = parameter(0.45, "Overlap above which the weaker of two boxes goes.", minimum=0.0, maximum=1.0)
     max_detections: int = parameter(300, "Most boxes per image.", minimum=1, maximum=10000)
+    classes: tuple[str, ...] = parameter(
+        ("",), "Names of the classes to report; empty, or an empty name alone, for all."
+    )
     transport: str = parameter("raw", "Which image topic to take in.", choices=("raw", "compressed"), read_only=True)
     autostart: bool = parameter(True, "Configure and activate at once, without a supervisor.", read_only=True)
 
@@ -64,20 +65,23 @@ class DetectionPublisher:
     def __init__(self, node: DetectionNode) -> None:
         self._node = node
         self._publishers: list[Any] = []
+        self._image = FramePublisher(node, "detection", camera_info=False)
+        self._told = False
 
     def open(self) -> None:
-        """Creates the publishers and latches the class names."""
+        """Creates the publishers."""
         create = self._node.create_publisher
         self.detections = create(Detection2DArray, "detection/detections", results(), **overridable())
         self.label_info = create(LabelInfo, "detection/label_info", latched())
-        self.image = create(Image, "detection/image", sensor_data(), **overridable())
         self.markers = create(MarkerArray, "detection/markers", results())
-        self._publishers = [self.detections, self.label_info, self.image, self.markers]
+        self._publishers = [self.detections, self.label_info, self.markers]
+        self._image.open()
 
     def close(self) -> None:
         """Destroys the publishers."""
         while self._publishers:
             self._node.destroy_publisher(self._publishers.pop())
+        self._image.close()
 
     def latch_names(self, names: tuple[str, ...], threshold: float) -> None:
         """Publishes the model's class names for everybody who comes."""
@@ -90,11 +94,22 @@ class DetectionPublisher:
         header = make_header(frame.stamp, frame.frame_id)
         if wanted(self.detections):
             self.detections.publish(to_detection_array(detected.detections, header))
-        if wanted(self.image):
-            self.image.publish(images.encode(draw(frame.image, detected.detections), header))
-        if wanted(self.markers) and calibrated(frame):
-            assert frame.camera_info is not None
-            self.markers.publish(to_markers(detected.detections, frame.camera_info, header))
+        if self._image.wanted:
+            self._image.publish(replace(frame, image=freeze(draw(frame.image, detected.detections))))
+        if wanted(self.markers):
+            if frame.camera_info is not None and frame.camera_info.k.any():
+                self.markers.publish(to_markers(detected.detections, frame.camera_info, header))
+            else:
+                self._explain_no_markers()
+
+    def _explain_no_markers(self) -> None:
+        """Says it once: people who have no calibration need not hear of it every ten seconds."""
+        if not self._told:
+            self._node.say(
+                "detection/markers stays empty because the fused image's camera is not calibrated: give registration a "
+                "rig file (`calibration`), or publish fusion/camera_info with its K"
+            )
+        self._told = True
 
 
 class DetectionNode(StageNode[DetectionParameters, Fused, Detected]):
@@ -107,7 +122,7 @@ class DetectionNode(StageNode[DetectionParameters, Fused, Detected]):
     def __init__(self, **options: Any) -> None:
         super().__init__("detection", DetectionParameters, **options)
         self._publisher = DetectionPublisher(self)
-        self._detector: Any = None
+        self._detector: Detector | None = None
         self.publishers_of_results = [self._publisher]
         self.detected: Output[Detected] = Output(self, self._publisher.publish)
         subscription = FusedSubscription(self, "fusion", "image", lambda: self.parameters.transport)
@@ -117,29 +132,32 @@ class DetectionNode(StageNode[DetectionParameters, Fused, Detected]):
     def build(self) -> Stage[Fused, Detected]:
         """Loads the detector."""
         p = self.parameters
-        self._detector = create_detector(
+        detector = create_detector(
             p.weights if p.weights == "hog" else str(resolve(p.weights)),
-            confidence=p.confidence,
-            iou=p.iou,
-            max_detections=p.max_detections,
             device=p.device,
             image_size=p.image_size or None,
             trust_weights=p.trust_weights,
         )
-        return DetectionStage(self._detector)
+        tune(detector, self.parameters)  # loading takes a while, in which they may have changed
+        self._detector = detector
+        return DetectionStage(detector)
 
     def activate(self) -> None:
         """Latches the class names, then opens the input."""
+        assert self._detector is not None
         self._publisher.latch_names(self._detector.names, self.parameters.confidence)
         super().activate()
 
+    def cleanup(self) -> None:
+        """Lets go of the detector, too."""
+        super().cleanup()
+        self._detector = None
+
     def apply(self, old: DetectionParameters, new: DetectionParameters) -> None:
-        """Takes over new thresholds."""
+        """Takes over new thresholds and classes."""
         if self._detector is None:
             return
-        self._detector.confidence = new.confidence
-        self._detector.iou = new.iou
-        self._detector.max_detections = new.max_detections
+        tune(self._detector, new)
         if self.active:
             self._publisher.latch_names(self._detector.names, new.confidence)
 
@@ -154,12 +172,25 @@ class DetectionNode(StageNode[DetectionParameters, Fused, Detected]):
 
     def values(self) -> dict[str, str]:
         """Figures, and what detects where."""
-        return {"weights": self.parameters.weights, "device": self.parameters.device, **super().values()}
+        detector = self._detector
+        return {
+            "weights": self.parameters.weights,
+            "device": "none" if detector is None else detector.device,
+            **super().values(),
+        }
 
 
-def calibrated(frame: Frame) -> bool:
-    """Whether a frame's geometry is known; REP-104 marks an uncalibrated camera by a zero K."""
-    return frame.camera_info is not None and bool(frame.camera_info.k.any())
+def tune(detector: Detector, parameters: DetectionParameters) -> None:
+    """Gives a detector what can change at run time.
+
+    Raises:
+        RigError: The model has no such class, and nothing has changed.
+    """
+    # First what may be refused; the ranges of the others have been checked.
+    detector.classes = tuple(name for name in parameters.classes if name) or None
+    detector.confidence = parameters.confidence
+    detector.iou = parameters.iou
+    detector.max_detections = parameters.max_detections
 
 
 def main(args: list[str] | None = None) -> int:

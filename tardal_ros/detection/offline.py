@@ -70,5 +70,6 @@ def _keep_offline() -> None:
 
 def _missing(error: ImportError) -> MissingDependencyError:
     return MissingDependencyError(
-        f"A .pt detector needs ultralytics and torch ({error}): pip install 'tardal_ros[detect]', or give an .onnx."
+        f"A .pt detector needs ultralytics and torch ({error}): run `pip install '.[detect]'` in the checkout, or give "
+        "an .onnx file."
     )

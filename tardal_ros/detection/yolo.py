@@ -26,6 +26,7 @@ class Network:
         stride: What height and width of the input must be multiples of.
         size: Height and width of the input that it was made for.
         fixed: Whether it takes no other size.
+        device: Where it runs: `cpu` or `cuda:N`.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Network:
     stride: int
     size: tuple[int, int]
     fixed: bool
+    device: str
 
 
 class Yolo:
@@ -57,6 +59,11 @@ class Yolo:
     def names(self) -> tuple[str, ...]:
         """Class names, in the network's order."""
         return self._network.names
+
+    @property
+    def device(self) -> str:
+        """Where the network runs."""
+        return self._network.device
 
     def find(self, image: NDArray[np.uint8]) -> Boxes:
         """Proposes boxes in pixels of a (H, W) grey or (H, W, 3) BGR uint8 image."""

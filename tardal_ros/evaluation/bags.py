@@ -38,7 +38,7 @@ class BagWriter:
         try:
             from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
         except ImportError as error:
-            raise MissingDependencyError("Writing bags needs rosbags; run `pip install rosbags`.") from error
+            raise MissingDependencyError("Writing bags needs rosbags: run `pip install rosbags`.") from error
         self.path = path
         self._lock = threading.Lock()
         self._types = _Types(definitions)

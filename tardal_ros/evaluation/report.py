@@ -69,7 +69,7 @@ def write_report(
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError as error:
-        raise MissingDependencyError("Reports need jinja2; run `pip install tardal_ros[report]`.") from error
+        raise MissingDependencyError("Reports need jinja2: run `pip install '.[report]'` in the checkout.") from error
     # Logarithmic scales know no zero.
     shown = {
         stage.replace("_", " "): np.maximum(np.asarray(values, float), 1e-3)
@@ -132,7 +132,9 @@ def _latency_plot(latencies: Mapping[str, Array]) -> str:
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingDependencyError("Reports need matplotlib; run `pip install tardal_ros[report]`.") from error
+        raise MissingDependencyError(
+            "Reports need matplotlib: run `pip install '.[report]'` in the checkout."
+        ) from error
     style: Any = {
         "font.size": 9,
         "svg.fonttype": "none",

@@ -26,6 +26,8 @@ class LaplacianMethod:
     bright, and sky, snow or smoke keep the look of the visible image, without a grey veil.
     """
 
+    device = "cpu"
+
     def fuse_luma(self, visible: Array, infrared: Array) -> Array:
         """Fuses two (H, W) uint8 images of one size."""
         luma: Array = np.multiply(visible, UNIT, dtype=np.int16)

@@ -23,6 +23,10 @@ Image = NDArray[np.uint8]
 class Method(Protocol):
     """The fusing itself."""
 
+    @property
+    def device(self) -> str:
+        """Where it runs: `cpu`, `cuda` or `cuda:N`."""
+
     def fuse_luma(self, visible: Image, infrared: Image) -> Image:
         """Fuses two (H, W) uint8 images of one size into one."""
 
@@ -42,13 +46,27 @@ class Fuser:
     """
 
     def __init__(self, method: Method, scale: float = 1.0) -> None:
-        if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0.0 < scale <= 1.0:
-            raise RigError(f"The scale {scale} of a fuser must be above 0 and at most 1.")
         self._method = method
-        self._scale = scale
+        self.scale = scale
         self._agc = Agc()
         self._agc_lock = threading.Lock()
         self._feather = Feather(None)
+
+    @property
+    def device(self) -> str:
+        """Where the method runs: `cpu`, `cuda` or `cuda:N`."""
+        return self._method.device
+
+    @property
+    def scale(self) -> float:
+        """Fraction of the resolution fused at, in (0, 1]; may be set while another thread fuses."""
+        return self._scale
+
+    @scale.setter
+    def scale(self, value: float) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value <= 1.0:
+            raise RigError(f"The scale {value} of a fuser must be above 0 and at most 1.")
+        self._scale = float(value)
 
     def fuse(self, visible: Array, infrared: Array, mask: Array | None = None) -> Image:
         """Fuses one registered pair.
@@ -91,9 +109,10 @@ class Fuser:
         return feather
 
     def _fuse_scaled(self, visible: Image, infrared: Image) -> Image:
-        if self._scale == 1.0:
+        scale = self.scale
+        if scale == 1.0:
             return self._method.fuse_luma(visible, infrared)
-        small = shrink(visible, self._scale), shrink(infrared, self._scale)
+        small = shrink(visible, scale), shrink(infrared, scale)
         return guided_upsample(self._method.fuse_luma(*small), small, (visible, infrared))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tardal_ros.fusion import create_fuser
+from tardal_ros.fusion import Fuser, create_fuser
 from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.pipeline import Stage
 from tardal_ros.ros.frames import FramePublisher
@@ -32,7 +32,6 @@ class FusionParameters:
         "Fraction of the resolution to fuse at; the full-size luma guides the way back up.",
         minimum=0.1,
         maximum=1.0,
-        read_only=True,
     )
     transport: str = parameter("raw", "Which image topics to take in.", choices=("raw", "compressed"), read_only=True)
     autostart: bool = parameter(True, "Configure and activate at once, without a supervisor.", read_only=True)
@@ -47,6 +46,7 @@ class FusionNode(StageNode[FusionParameters, Pair, Fused]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("fusion", FusionParameters, **options)
+        self._fuser: Fuser | None = None
         publisher = FramePublisher(self, "fusion")
         self.publishers_of_results = [publisher]
         self.fused: Output[Fused] = Output(self, lambda fused: publisher.publish(fused.frame))
@@ -57,9 +57,20 @@ class FusionNode(StageNode[FusionParameters, Pair, Fused]):
     def build(self) -> Stage[Pair, Fused]:
         """Loads the fuser."""
         p = self.parameters
-        return FusionStage(
-            create_fuser(p.fuser, str(resolve(p.weights)) if p.weights else None, p.device, scale=p.scale)
-        )
+        fuser = create_fuser(p.fuser, str(resolve(p.weights)) if p.weights else None, p.device)
+        fuser.scale = self.parameters.scale  # loading takes a while, in which it may have changed
+        self._fuser = fuser
+        return FusionStage(fuser)
+
+    def cleanup(self) -> None:
+        """Lets go of the fuser, too."""
+        super().cleanup()
+        self._fuser = None
+
+    def apply(self, old: FusionParameters, new: FusionParameters) -> None:
+        """Takes over a new scale."""
+        if self._fuser is not None:
+            self._fuser.scale = new.scale
 
     def deliver(self, result: Fused) -> None:
         """Hands the fused image on."""
@@ -72,7 +83,12 @@ class FusionNode(StageNode[FusionParameters, Pair, Fused]):
 
     def values(self) -> dict[str, str]:
         """Figures, and what fuses where."""
-        return {"fuser": self.parameters.fuser, "device": self.parameters.device, **super().values()}
+        fuser = self._fuser
+        return {
+            "fuser": self.parameters.fuser,
+            "device": "none" if fuser is None else fuser.device,
+            **super().values(),
+        }
 
 
 def main(args: list[str] | None = None) -> int:

@@ -75,9 +75,14 @@ class TardalMethod:
     def __init__(self, weights: str | PathLike[str] | None, device: str = "auto") -> None:
         if weights is None:
             raise RigError("The fuser 'tardal' needs weights: give the path of a .safetensors, .pth or .pt file.")
-        self.device = find_device(device)
-        network = load_generator(weights).to(self.device)
+        self._device = find_device(device)
+        network = load_generator(weights).to(self._device)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def device(self) -> str:
+        """Where the generator runs."""
+        return str(self._device)
 
     def fuse_luma(self, visible: NDArray[np.uint8], infrared: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Fuses two (H, W) uint8 images into one."""
@@ -88,7 +93,7 @@ class TardalMethod:
         return image
 
     def _batch(self, image: NDArray[np.uint8]) -> Tensor:
-        batch = torch.tensor(np.ascontiguousarray(image), device=self.device)[None, None].float().div(255)
+        batch = torch.tensor(np.ascontiguousarray(image), device=self._device)[None, None].float().div(255)
         # One single value has no statistics for torch; two equal ones have the same as it.
         return batch if image.size > 1 else batch.expand(2, -1, -1, -1)
 

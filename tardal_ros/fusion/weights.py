@@ -17,7 +17,7 @@ try:
     import torch
     from torch import Tensor
 except ImportError as error:
-    raise MissingDependencyError("Networks need torch: run `pip install tardal_ros[train]`.") from error
+    raise MissingDependencyError("Networks need torch: run `pip install '.[train]'` in the checkout.") from error
 
 # Where a published checkpoint may keep the generator: v1, v0, and DGFusion's container.
 CONTAINERS = ("fuse", "g", "params_ema", "params")
@@ -67,7 +67,9 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError as error:
-        raise MissingDependencyError("Weights need safetensors: run `pip install tardal_ros[train]`.") from error
+        raise MissingDependencyError(
+            "Weights need safetensors: run `pip install '.[train]'` in the checkout."
+        ) from error
     try:
         with safe_open(path, framework="pt") as file:
             content: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)

@@ -49,7 +49,9 @@ def test_any_image_fits_a_fixed_input(yolo11) -> None:
 def test_it_needs_neither_torch_nor_ultralytics(yolo11, monkeypatch, scene) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setitem(sys.modules, "ultralytics", None)
-    assert len(create_detector(yolo11.onnx).detect(scene))
+    detector = create_detector(yolo11.onnx, device="cpu")
+    assert detector.device == "cpu"
+    assert len(detector.detect(scene))
 
 
 def test_free_dimensions_take_any_size(yolo11_free, yolo11, scene) -> None:
@@ -135,5 +137,5 @@ def test_cuda_is_refused_where_onnxruntime_has_none(yolo11) -> None:
 def test_onnxruntime_missing_is_one_sentence(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     (tmp_path / "model.onnx").write_bytes(b"")
-    with pytest.raises(MissingDependencyError, match=r"tardal_ros\[detect\]"):
+    with pytest.raises(MissingDependencyError, match=r"run `pip install '\.\[detect\]'` in the checkout"):
         create_detector(tmp_path / "model.onnx")

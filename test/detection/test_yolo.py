@@ -14,7 +14,7 @@ NAMES = ("People", "Car")
 
 
 def network(run, size=(64, 64), fixed=False, stride=32) -> Network:
-    return Network(PATH, run, NAMES, stride, size, fixed)
+    return Network(PATH, run, NAMES, stride, size, fixed, "cpu")
 
 
 def rows(*boxes) -> np.ndarray:

@@ -172,5 +172,5 @@ def test_threads_may_write_at_once(tmp_path, store):
 def test_a_missing_library_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rosbags.rosbag2", None)
 
-    with pytest.raises(MissingDependencyError, match="rosbags"):
+    with pytest.raises(MissingDependencyError, match="run `pip install rosbags`"):
         BagWriter(tmp_path / "rig.mcap")

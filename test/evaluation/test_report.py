@@ -117,6 +117,6 @@ def test_a_run_that_fused_nothing_says_so(tmp_path):
 def test_a_missing_library_is_named(tmp_path, monkeypatch, library):
     monkeypatch.setitem(sys.modules, library, None)
 
-    with pytest.raises(MissingDependencyError, match=library):
+    with pytest.raises(MissingDependencyError, match=rf"{library}: run `pip install '\.\[report\]'` in the checkout"):
         report(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -287,6 +287,22 @@ def test_fusers_that_cannot_be_made(name, options, words):
         create_fuser(name, **options)
 
 
+def test_the_scale_may_change_and_is_checked(make_pair):
+    visible, infrared = make_pair()
+    fuser = create_fuser("laplacian")
+    fuser.scale = 0.5
+    expected = create_fuser("laplacian", scale=0.5).fuse(visible, infrared)
+    np.testing.assert_array_equal(fuser.fuse(visible, infrared), expected)
+    for bad in (0.0, 1.01, float("nan"), "half", None, True):
+        with pytest.raises(RigError, match="scale"):
+            fuser.scale = bad
+    assert fuser.scale == 0.5
+
+
+def test_a_fuser_says_where_it_runs(make_fuser):
+    assert make_fuser().device == "cpu"
+
+
 def test_the_package_imports_without_torch_and_says_when_it_needs_it():
     program = """
 import sys
@@ -299,7 +315,7 @@ for use, arguments in ((load_state_dict, ["a.pth"]), (create_fuser, ["tardal", "
     try:
         use(*arguments)
     except MissingDependencyError as error:
-        assert "torch" in str(error) and "pip install" in str(error)
+        assert "torch: run `pip install '.[train]'` in the checkout" in str(error), error
     else:
         raise AssertionError("nothing was said")
 """
