@@ -40,7 +40,7 @@ class CaptureParameters:
         0.0, "Seconds of the source to play; 0 plays all of it.", minimum=0.0, maximum=1e6, read_only=True
     )
     seed: int = parameter(0, "What the simulation shows.", minimum=0, maximum=2**31 - 1, read_only=True)
-    condition: str = parameter("day", "Condition of the simulation: day or night.", read_only=True)
+    condition: str = parameter("day", "Condition of the simulation: day, overcast, night or challenge.", read_only=True)
     stall_after: float = parameter(
         2.0,
         "Seconds without a frame after which the source counts as stalled.",
