@@ -159,7 +159,8 @@ def build_car(rng: np.random.Generator, climate: Climate, split: int) -> tuple[M
             faces.append(Face((-width / 2, y1, z1), (width, 0.0, 0.0), (0.0, y0 - y1, z0 - z1), skin))
         else:
             faces.append(Face((width / 2, y0, z0), (-width, 0.0, 0.0), (0.0, y1 - y0, z1 - z0), skin))
-    return Mesh.of(faces), (length, width, roof)
+    # Round bumpers stand out by a little.
+    return Mesh.of(faces), (length + 0.04, width, roof)
 
 
 def _panel(rng: np.random.Generator, climate: Climate, kind: str, size: tuple[float, float], paint: Colour) -> Skin:

@@ -64,16 +64,16 @@ class Climate:
         return emissivity * temperature + (1.0 - emissivity) * mirrored
 
 
-_DAY = Climate((0.62, 0.59, 0.56), 0.42, False, 19.0, -14.0, 0.35, 9.0, 33.0, 30.0, 2.0)
-_OVERCAST = Climate((0.74, 0.73, 0.71), 0.0, False, 12.0, 4.0, 0.95, 0.0, 13.5, 23.0, 2.5, haze=450.0, veil=190.0)
-_NIGHT = Climate((0.12, 0.105, 0.10), 0.0, True, 8.0, -14.0, 0.2, 0.0, 10.5, 20.0, 4.0, haze=900.0, veil=14.0)
+_DAY = Climate((0.62, 0.59, 0.56), 0.42, False, 19.0, 7.0, 0.45, 7.0, 26.0, 27.5, 2.0)
+_OVERCAST = Climate((0.88, 0.87, 0.85), 0.0, False, 12.0, 4.0, 0.95, 0.0, 13.5, 23.0, 2.5, haze=300.0, veil=185.0)
+_NIGHT = Climate((0.12, 0.105, 0.10), 0.0, True, 8.0, -4.0, 0.2, 0.0, 10.5, 20.0, 4.0, haze=900.0, veil=14.0)
 _HAZARDS: Mapping[str, Climate] = {
     "smoke": replace(_OVERCAST, hazard="smoke"),
     "fog": replace(
         _OVERCAST, hazard="fog", haze=38.0, infrared_haze=120.0, veil=196.0,
         air=7.0, asphalt=8.0, cloth=19.0,
     ),
-    "glare": replace(_DAY, hazard="glare", ambient=(0.40, 0.44, 0.48), sun=0.36, haze=260.0, veil=228.0),
+    "glare": replace(_DAY, hazard="glare", ambient=(0.56, 0.58, 0.60), sun=0.30, haze=130.0, veil=214.0),
     "rain": replace(
         _OVERCAST, hazard="rain", ambient=(0.52, 0.50, 0.48), lamps=True, air=9.0, zenith=6.0, asphalt=9.2, cloth=16.0,
         haze=110.0, infrared_haze=170.0, veil=150.0,

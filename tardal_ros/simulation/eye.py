@@ -24,7 +24,7 @@ Part = tuple[slice, slice]
 _NEAR = 0.3  # Metres; nothing nearer is drawn.
 _MARGIN = 3
 _OVERLAP = 0.1  # Pixels by which opaque faces are drawn too large.
-_SMALLEST = 0.7  # Pixels; thinner faces are not drawn.
+_SMALLEST = 1.0  # Pixels; thinner faces are not drawn.
 _CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 
 
@@ -147,7 +147,8 @@ class Eye:
         haunts = np.linalg.norm(stage.haunts[picked] - pose.translation, axis=1)
         middle = local[picked, 0] + 0.5 * (local[picked, 1] + local[picked, 2])
         distance = np.linalg.norm(middle, axis=1)
-        order = np.lexsort((-distance, -haunts, stage.layers[picked]))
+        # Of one thing, faces with two sides come first: they stand within the closed body, if there is one.
+        order = np.lexsort((-distance, ~stage.both_sides[picked], -haunts, stage.layers[picked]))
         picked, distance = picked[order], distance[order]
         shades = np.where(stage.layers[picked] > SKY, shade_of(distance), SHADES - 1)
         low, high = (np.clip(edge[picked], -1e6, 1e6) for edge in (low, high))

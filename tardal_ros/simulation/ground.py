@@ -59,8 +59,9 @@ def _street(rng: np.random.Generator, climate: Climate) -> tuple[Image, Image]:
     road = climate.apparent(climate.asphalt, 0.95, 0.6)
     stones = climate.apparent(0.6 * climate.asphalt + 0.4 * climate.air, 0.92, 0.6)
     shade = 1.0 + 0.07 * broad + 0.10 * fine
-    colour = np.array((0.32, 0.31, 0.30), np.float32) * shade[..., None]
-    heat = (road + 0.5 * broad + 0.25 * fine).astype(np.float32)
+    colour = np.array((0.38, 0.37, 0.36), np.float32) * shade[..., None]
+    uneven = 1.0 + 0.1 * climate.sunlit
+    heat = (road + uneven * (0.6 * broad + 0.4 * fine)).astype(np.float32)
     # Wheel tracks are darker and a little warmer; patches and cracks are where the road was mended.
     track = sum(np.exp(-(((np.abs(x) - centre) / 0.28) ** 2)) for centre in (0.95, 2.55))
     colour *= (1.0 - 0.10 * track)[..., None]
@@ -76,7 +77,7 @@ def _street(rng: np.random.Generator, climate: Climate) -> tuple[Image, Image]:
     joints = (np.mod(x, 0.6) < 0.025) | (np.mod(y, 0.6) < 0.025)
     paving = np.array((0.50, 0.53, 0.56), np.float32) * (shade * (1.0 - 0.28 * joints))[..., None]
     colour[:] = np.where(side[..., None], paving, colour)
-    heat[:] = np.where(side, stones + 0.5 * broad + 0.2 * fine - 0.6 * joints, heat)
+    heat[:] = np.where(side, stones + uneven * (0.6 * broad + 0.3 * fine - 0.6 * joints), heat)
     kerb = np.abs(np.abs(x) - KERB - 0.08) < 0.09
     colour[:] = np.where(
         kerb[..., None], np.float32(0.62) * (shade * (1.0 - 0.5 * (np.mod(y, 1.0) < 0.03)))[..., None], colour
@@ -85,6 +86,12 @@ def _street(rng: np.random.Generator, climate: Climate) -> tuple[Image, Image]:
     gutter = np.abs(np.abs(x) - KERB + 0.15) < 0.14
     colour *= np.where(gutter, 0.78, 1.0)[..., None].astype(np.float32)
     heat -= np.where(gutter, 0.7, 0.0).astype(np.float32)
+    if climate.sun:
+        # The houses to the left stand between the road and the sun.
+        roofs = np.repeat(rng.uniform(-2.5, 1.5, 8), rows // 8)[:, None]
+        shaded = np.clip((roofs - x) / 0.15, 0.0, 1.0).astype(np.float32)
+        colour *= (1.0 - 0.5 * shaded)[..., None]
+        heat -= 0.35 * climate.sunlit * shaded
     if climate.hazard == "rain":
         # Water darkens, mirrors the sky in patches and evens out warmth.
         puddles = np.clip(broad - 0.6, 0.0, 1.0)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+import cv2
 import numpy as np
 
 from tardal_ros.simulation.climate import Climate, Colour
-from tardal_ros.simulation.easel import Easel
+from tardal_ros.simulation.easel import Easel, Mask, Point
 from tardal_ros.simulation.mesh import Face, Mesh
 from tardal_ros.simulation.mural import Mural, plain
 from tardal_ros.simulation.skin import Skin, cut_out
@@ -27,9 +28,10 @@ def build_bus(rng: np.random.Generator, climate: Climate, split: int) -> tuple[M
     """A city bus that faces +y, its middle above the origin; also its length, width and height."""
     size = (float(rng.uniform(10.5, 12.0)), 2.5, float(rng.uniform(2.95, 3.2)))
     hue = _LIVERIES[split::2][int(rng.integers(3))]
-    side = _bus_side(rng, climate, split, size, hue)
+    wheels, ad = (2.5, size[0] - 2.9), _ADS[split::2][int(rng.integers(3))]
+    right, left = (_bus_side(rng, climate, size, hue, ad, mirror) for mirror in (False, True))
     front, rear = _bus_end(rng, climate, split, size, hue, True), _bus_end(rng, climate, split, size, hue, False)
-    return Mesh.of(_box(rng, climate, size, 0.5 * size[0], size, side, front, rear, hue)), size
+    return Mesh.of(_box(rng, climate, 0.5 * size[0], size, (right, left.mirrored()), wheels, front, rear, hue)), size
 
 
 def build_truck(rng: np.random.Generator, climate: Climate, split: int) -> tuple[Mesh, Size]:
@@ -38,22 +40,27 @@ def build_truck(rng: np.random.Generator, climate: Climate, split: int) -> tuple
     size = (length, 2.4, height)
     hue, cab_hue = (_LIVERIES[split::2][int(n)] for n in rng.integers(3, size=2))
     cab, body = (2.0, 2.2, 2.5), (length - 2.15, 2.4, height)
-    cargo_side = _truck_side(rng, climate, split, body, hue)
+    ad = _ADS[split::2][int(rng.integers(3))]
+    right, left = (_truck_side(rng, climate, body, hue, ad, mirror) for mirror in (False, True))
     back = _cargo_end(rng, climate, body)
-    faces = _box(rng, climate, size, -0.5 * length + body[0], body, cargo_side, back, back, hue)
+    faces = _box(
+        rng, climate, -0.5 * length + body[0], body, (right, left.mirrored()), (1.1, body[0] - 0.4), back, back, hue
+    )
     cab_side = _cab_side(rng, climate, cab, cab_hue)
     front = _bus_end(rng, climate, split, cab, cab_hue, True)
-    faces += _box(rng, climate, size, 0.5 * length, cab, cab_side, front, front, cab_hue)
+    faces += _box(
+        rng, climate, 0.5 * length, cab, (cab_side, cab_side.mirrored()), (cab[0] - 0.75,), front, front, cab_hue
+    )
     return Mesh.of(faces), size
 
 
 def _box(
     rng: np.random.Generator,
     climate: Climate,
-    whole: Size,
     front_at: float,
     size: Size,
-    side: Skin,
+    sides: tuple[Skin, Skin],
+    wheels: tuple[float, ...],
     front: Skin,
     rear: Skin,
     hue: Colour,
@@ -63,16 +70,16 @@ def _box(
     x, y0, y1, low = 0.5 * width, front_at - length, front_at, 0.38
     warm = climate.apparent(climate.air + 0.7 * climate.sunlit, 0.9, 1.0)
     roof = plain(rng, climate, (width, length), tuple(0.5 + 0.5 * part for part in hue), warm, 0.95)  # type: ignore[arg-type]
+    side, other = sides
     tyre = plain(rng, climate, (0.3, 0.5), (0.08, 0.08, 0.08), climate.air + 9.0, 0.2)
-    axles = (y0 + 0.25 * length, y1 - 0.25 * length)
     tyres = [
         Face((left, y, 0.5), (0.3, 0.0, 0.0), (0.0, 0.0, -0.5), tyre, True)
-        for left, y in itertools.product((-x + 0.02, x - 0.32), axles)
+        for left, y in itertools.product((-x + 0.02, x - 0.32), (y0 + wheel for wheel in wheels))
     ]
     return [
         *tyres,
         Face((x, y0, height), (0.0, length, 0.0), (0.0, 0.0, -height), side),
-        Face((-x, y1, height), (0.0, -length, 0.0), (0.0, 0.0, -height), side.mirrored()),
+        Face((-x, y1, height), (0.0, -length, 0.0), (0.0, 0.0, -height), other),
         Face((x, y1, height), (-width, 0.0, 0.0), (0.0, 0.0, low - height), front),
         Face((-x, y0, height), (width, 0.0, 0.0), (0.0, 0.0, low - height), rear),
         Face((-x, y1, height), (width, 0.0, 0.0), (0.0, -length, 0.0), roof),
@@ -89,6 +96,17 @@ def _rectangle(easel: Easel, left: float, top: float, right: float, bottom: floa
     easel.paint(mask, paint[0], paint[1], 0.03 * _METRE, 0.5)
 
 
+def _lettered(easel: Easel, text: str, centre: Point, height: float, pen: float, mirror: bool) -> Mask:
+    """Printed letters; mirrored where the face will be."""
+    mask = easel.text(text, centre, height * _METRE, pen)
+    if not mirror:
+        return mask
+    left, _, width, _ = cv2.boundingRect(mask)
+    turned = np.zeros_like(mask)
+    turned[:, left : left + width] = mask[:, left : left + width][:, ::-1]
+    return turned
+
+
 def _wheels(easel: Easel, climate: Climate, centres: tuple[float, ...], height: float) -> None:
     for x in centres:
         for radius, colour, warm in ((0.50, 0.06, 3.0), (0.46, 0.13, 12.0), (0.26, 0.5, 20.0), (0.10, 0.2, 26.0)):
@@ -96,7 +114,7 @@ def _wheels(easel: Easel, climate: Climate, centres: tuple[float, ...], height: 
             easel.paint(disc, (colour, colour, colour), climate.air + warm, 0.05 * _METRE, 0.5)
 
 
-def _bus_side(rng: np.random.Generator, climate: Climate, split: int, size: Size, hue: Colour) -> Skin:
+def _bus_side(rng: np.random.Generator, climate: Climate, size: Size, hue: Colour, ad: str, mirror: bool) -> Skin:
     length, _, height = size
     easel = _side_easel(rng, size)
     metal = climate.apparent(climate.air + 2.0 + 0.3 * climate.sunlit, 0.88, 0.4)
@@ -113,16 +131,15 @@ def _bus_side(rng: np.random.Generator, climate: Climate, split: int, size: Size
         _rectangle(easel, left, 0.5, left + pitch - 0.09, bottom, ((0.22, 0.20, 0.18), glass))
         if climate.lamps:
             _rectangle(easel, left + 0.05, 0.55, left + pitch - 0.14, bottom - 0.3, ((0.6, 0.78, 0.85), glass + 1.0))
-    ad = _ADS[split::2][int(rng.integers(3))]
     easel.paint(
-        easel.text(ad, (0.42 * length * _METRE, (height - 0.72) * _METRE), 0.30 * _METRE, 3.0),
+        _lettered(easel, ad, (0.42 * length * _METRE, (height - 0.72) * _METRE), 0.30, 3.0, mirror),
         (0.9, 0.92, 0.94), metal, 2.0, 0.4,
     )  # fmt: skip
     _wheels(easel, climate, (2.5, length - 2.9), height)
     return cut_out(easel.finish(), climate, 0.5)
 
 
-def _truck_side(rng: np.random.Generator, climate: Climate, split: int, size: Size, hue: Colour) -> Skin:
+def _truck_side(rng: np.random.Generator, climate: Climate, size: Size, hue: Colour, ad: str, mirror: bool) -> Skin:
     length, _, height = size
     easel = _side_easel(rng, size)
     metal = climate.apparent(climate.air + 0.3 * climate.sunlit, 0.88, 0.4)
@@ -131,9 +148,8 @@ def _truck_side(rng: np.random.Generator, climate: Climate, split: int, size: Si
         _rectangle(easel, float(x), 0.1, float(x) + 0.04, height - 0.95, (tuple(0.8 * c for c in hue), metal - 0.6))  # type: ignore[arg-type]
     _rectangle(easel, 0.0, height - 0.85, length, height - 0.72, ((0.2, 0.2, 0.2), metal + 1.0))
     _rectangle(easel, 1.9, height - 0.75, length - 0.9, height - 0.35, ((0.28, 0.28, 0.28), metal + 2.0))
-    ad = _ADS[split::2][int(rng.integers(3))]
     easel.paint(
-        easel.text(ad, (0.5 * length * _METRE, 0.4 * height * _METRE), 0.5 * _METRE, 5.0),
+        _lettered(easel, ad, (0.5 * length * _METRE, 0.4 * height * _METRE), 0.5, 5.0, mirror),
         (0.92, 0.94, 0.95),
         metal,
         2.0,

@@ -57,7 +57,7 @@ class Mural:
         part = self.window(*rectangle)
         shade = 1.0 + rough * (self.stains[part] + 0.45 * self.grain[part])
         self.colour[part] = np.clip(np.asarray(colour, np.float32) * shade[..., None], 0.0, 1.0)
-        self.heat[part] = heat + rough * (7.0 * self.stains[part] + 1.5 * self.grain[part])
+        self.heat[part] = heat + rough * (11.0 * self.stains[part] + 3.0 * self.grain[part])
         self.light[part] = np.asarray(glow, np.float32)
 
     def write(self, text: str, centre: tuple[float, float], height: float, colour: Colour, glow: float = 0.0) -> None:

@@ -39,7 +39,7 @@ def grow_tree(rng: np.random.Generator, climate: Climate, split: int, width: flo
     light = np.array(climate.ambient, np.float32) + np.float32(0.6 * climate.sun)
     alpha = smoothstep(0.2, 0.8, cv2.GaussianBlur((crown | wood).astype(np.float32), (0, 0), 0.8))
     leaf = climate.apparent(climate.air + 0.12 * climate.sunlit, 0.97, 0.2)
-    heat = np.where(crown, leaf + 1.1 * leaves + 0.9 * clumps, leaf + 2.0 + bark)
+    heat = np.where(crown, leaf + 1.6 * leaves + 1.2 * clumps, leaf + 2.0 + bark)
     lit = np.clip(colour * light, 0.0, 1.0) * alpha[..., None]
     pixels = (np.dstack([lit, alpha]) * 255.0 + 0.5).astype(np.uint8)
     return Skin(pixels, np.dstack([heat * alpha, alpha]).astype(np.float32))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from tardal_ros.errors import RigError
@@ -104,7 +106,11 @@ class Scene:
 
     def render(self, t: float) -> dict[str, Array]:
         """What all cameras see at one moment, by stream name (see `view`)."""
-        return {stream: self.view(stream, t) for stream in self._eyes}
+        self._at(t)
+        # Two at a time: most of the work is OpenCV's, which does not hold Python's lock.
+        with ThreadPoolExecutor(2) as pool:
+            images = list(pool.map(lambda stream: self.view(stream, t), self._eyes))
+        return dict(zip(self._eyes, images, strict=True))
 
     def truth(self, stream: str, t: float) -> Truth:
         """What is truly in one camera's view; an infrared camera's shutter does not stop it.

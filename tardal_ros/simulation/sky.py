@@ -57,8 +57,8 @@ def _heaven(rng: np.random.Generator, climate: Climate, height: Image) -> tuple[
         low, high = np.array((0.10, 0.085, 0.08), np.float32), np.array((0.05, 0.03, 0.025), np.float32)
         white = np.float32(0.075) * np.ones((1, 1, 1), np.float32)
     else:
-        low, high = np.array((0.93, 0.89, 0.84), np.float32), np.array((0.82, 0.62, 0.42), np.float32)
-        white = (0.88 if climate.clouds > 0.5 else 0.97) - 0.16 * smoothstep(-1.0, 2.0, tall[rows : 2 * rows, :, None])
+        low, high = np.array((0.84, 0.75, 0.64), np.float32), np.array((0.74, 0.52, 0.33), np.float32)
+        white = (0.80 if climate.clouds > 0.5 else 0.97) - 0.16 * smoothstep(-1.0, 2.0, tall[rows : 2 * rows, :, None])
     blue = low + (height**0.6)[..., None] * (high - low)
     return np.asarray(blue + cover[..., None] * (white - blue), np.float32), cover
 
