@@ -133,7 +133,7 @@ def _bus_side(rng: np.random.Generator, climate: Climate, size: Size, hue: Colou
             _rectangle(easel, left + 0.05, 0.55, left + pitch - 0.14, bottom - 0.3, ((0.6, 0.78, 0.85), glass + 1.0))
     easel.paint(
         _lettered(easel, ad, (0.42 * length * _METRE, (height - 0.72) * _METRE), 0.30, 3.0, mirror),
-        (0.9, 0.92, 0.94), metal, 2.0, 0.4,
+        (0.9, 0.92, 0.94), metal, 0.01, 0.4,
     )  # fmt: skip
     _wheels(easel, climate, (2.5, length - 2.9), height)
     return cut_out(easel.finish(), climate, 0.5)
@@ -152,7 +152,7 @@ def _truck_side(rng: np.random.Generator, climate: Climate, size: Size, hue: Col
         _lettered(easel, ad, (0.5 * length * _METRE, 0.4 * height * _METRE), 0.5, 5.0, mirror),
         (0.92, 0.94, 0.95),
         metal,
-        2.0,
+        0.01,
         0.4,
     )
     _wheels(easel, climate, (1.1, length - 0.4), height)
