@@ -23,6 +23,8 @@ class Cadence:
         phase: Seconds by which it starts late.
         jitter: Largest deviation of a capture time, in seconds; below half a period, so that order holds.
         latency: Seconds from capture to arrival.
+        offset: Seconds by which its clock is ahead of the scene's: its stamps say so much more.
+        drift: By how many seconds a second its clock gains on the scene's, such as 2e-5.
 
     Raises:
         RigError: A number is out of range.
@@ -32,6 +34,8 @@ class Cadence:
     phase: float = 0.0
     jitter: float = 0.0
     latency: float = 0.0
+    offset: float = 0.0
+    drift: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.rate < math.inf:
@@ -42,13 +46,22 @@ class Cadence:
             )
         if not 0.0 <= self.jitter < 0.5 / self.rate:
             raise RigError(f"A simulated camera's jitter is {self.jitter} s: it must be below half its period.")
+        if not 0.0 <= self.offset < math.inf or not abs(self.drift) < 0.1:
+            raise RigError(
+                f"A simulated camera's clock has offset {self.offset} s and drift {self.drift}:"
+                " the offset must be 0 or more, the drift below 0.1 either way."
+            )
+
+    def stamp(self, time: float) -> int:
+        """What the camera's clock says at a time of the scene, in nanoseconds."""
+        return round((time * (1.0 + self.drift) + self.offset) * 1e9)
 
 
 class RenderedSource:
     """The simulated cameras; endless."""
 
     def __init__(self, seed: int, condition: str, split: str, cadences: Mapping[str, Cadence]) -> None:
-        """Takes note of what to render; the scene is painted when the source is opened.
+        """Takes note of what to render; the scene is built when the source is opened.
 
         Args:
             seed: See `Scene`.
@@ -88,7 +101,7 @@ class RenderedSource:
         return ()
 
     def open(self) -> None:
-        """Goes to the beginning; the first time, this paints the scene (some seconds).
+        """Goes to the beginning; the first time, this builds the scene (some seconds).
 
         Raises:
             RigError: There is no such scene.
@@ -99,30 +112,33 @@ class RenderedSource:
     def read(self) -> tuple[str, Frame]:
         """Renders the next frame."""
         assert self._scene is not None, "read() before open()"
-        name = min(self._clocks, key=lambda stream: self._clocks[stream].next)
-        stamp = self._clocks[name].tick()
+        name = min(self._clocks, key=lambda stream: self._clocks[stream].stamp)
+        time, stamp = self._clocks[name].tick()
         info = self._streams[name]
-        return name, Frame(self._scene.view(name, stamp / 1e9), stamp, info.frame_id, info.camera_info)
+        return name, Frame(self._scene.view(name, time), stamp, info.frame_id, info.camera_info)
 
     def close(self) -> None:
         """Keeps the scene, for the next time."""
 
 
 class _Clock:
-    """The capture times of one stream, in nanoseconds."""
+    """The capture times of one stream: in seconds of the scene, and as its own clock stamps them."""
 
     def __init__(self, cadence: Cadence, seed: int, name: str) -> None:
         self._cadence = cadence
         self._rng = np.random.default_rng([seed, *name.encode()])
         self._count = 0
-        self.next = self._draw()
+        self._draw()
 
-    def tick(self) -> int:
-        now, self._count = self.next, self._count + 1
-        self.next = self._draw()
+    def tick(self) -> tuple[float, int]:
+        now = self.time, self.stamp
+        self._count += 1
+        self._draw()
         return now
 
-    def _draw(self) -> int:
+    def _draw(self) -> None:
         cadence = self._cadence
         jitter = float(self._rng.uniform(-1.0, 1.0)) * cadence.jitter
-        return max(0, round((cadence.phase + self._count / cadence.rate + jitter) * 1e9))
+        nanoseconds = max(0, round((cadence.phase + self._count / cadence.rate + jitter) * 1e9))
+        self.time = nanoseconds / 1e9
+        self.stamp = cadence.stamp(self.time)

@@ -14,6 +14,7 @@ from tardal_ros.errors import RigError
 
 COMMANDS = {
     "demo": "Run the composed rig on a rendered sequence or on your files, and write a report.",
+    "render": "Write a rendered scene as a dataset folder: pairs, labels, thermal targets and the exact truth.",
 }
 
 

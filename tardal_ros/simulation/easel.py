@@ -20,29 +20,15 @@ _FINER = 2  # Sprites are drawn this much larger and then averaged down, for smo
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A painting to lay over the backdrop.
+    """A cut-out painting.
 
     Attributes:
         colour: (H, W, 4) float32, BGR times alpha, and alpha.
         heat: (H, W, 2) float32, degrees Celsius times alpha, and alpha.
-        glowing: Whether the colour shines by itself instead of being lit.
-        texel: Size of one of its pixels, in pixels of the backdrop.
     """
 
     colour: Image
     heat: Image
-    glowing: bool = False
-    texel: float = 1.0
-
-    @property
-    def size(self) -> tuple[float, float]:
-        """Width and height in pixels of the backdrop."""
-        return self.colour.shape[1] * self.texel, self.colour.shape[0] * self.texel
-
-    def mirrored(self) -> Sprite:
-        """The same, facing the other way."""
-        colour, heat = np.ascontiguousarray(self.colour[:, ::-1]), np.ascontiguousarray(self.heat[:, ::-1])
-        return Sprite(colour, heat, self.glowing, self.texel)
 
 
 class Easel:
@@ -112,10 +98,6 @@ class Easel:
         one = np.ones_like(bulge)
         self._colour[part] = np.where(cover, np.dstack([lit, one]), self._colour[part])
         self._heat[part] = np.where(cover, np.dstack([warm, one]), self._heat[part])
-
-    def shadow(self, mask: Mask, darkness: float) -> None:
-        """Darkens the ground in the visible; to be painted first."""
-        self._colour[..., 3] = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 3.0 * _FINER) * np.float32(darkness)
 
     def finish(self) -> Sprite:
         """Averages the painting down to its final size."""

@@ -78,6 +78,12 @@ def test_order_holds_under_any_jitter(rate: float, jitter: float, phase: float, 
         assert abs(stamp / 1e9 - (phase + index / rate)) <= uneven.jitter + 1e-8
 
 
+def test_a_clock_of_its_own_shifts_the_stamps_but_not_what_is_seen() -> None:
+    for count, (_, frame) in enumerate(first(source_of(infrared=Cadence(10.0, offset=0.5, drift=0.01)), 5)):
+        assert frame.image[0, 0] == pytest.approx(count / 10)
+        assert frame.stamp == pytest.approx((count / 10 * 1.01 + 0.5) * 1e9, abs=1)
+
+
 def test_opening_again_repeats_and_other_seeds_differ() -> None:
     cadence = Cadence(10.0, 0.01, 0.005)
     source = source_of(1, infrared=cadence)
@@ -97,7 +103,16 @@ def test_limit_ends_it_at_the_duration() -> None:
 
 @pytest.mark.parametrize(
     "numbers",
-    [{"rate": 0.0}, {"rate": float("nan")}, {"phase": -0.1}, {"latency": -0.1}, {"jitter": 0.05}, {"jitter": -0.1}],
+    [
+        {"rate": 0.0},
+        {"rate": float("nan")},
+        {"phase": -0.1},
+        {"latency": -0.1},
+        {"jitter": 0.05},
+        {"jitter": -0.1},
+        {"offset": -1.0},
+        {"drift": 0.2},
+    ],
 )
 def test_absurd_cadence_is_refused(numbers: dict[str, float]) -> None:
     with pytest.raises(RigError, match=next(iter(numbers))):
