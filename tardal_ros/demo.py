@@ -44,6 +44,7 @@ class Settings:
         fuser: The fuser's name.
         weights: The fuser's weights file, or an empty string.
         detector: `hog` or a model file.
+        condition: What the rendered sequence shows: day, overcast, night or challenge.
         scale: Fraction of the resolution to fuse at.
         frame_rate: Pairs per second.
         duration: Seconds to run at most.
@@ -55,6 +56,7 @@ class Settings:
     fuser: str
     weights: str
     detector: str
+    condition: str
     scale: float
     frame_rate: float
     duration: float
@@ -76,6 +78,7 @@ class Settings:
                 "infrared": str(self.infrared or ""),
                 "frame_rate": self.frame_rate,
                 "duration": self.duration,
+                "condition": self.condition,
             },
             "fusion": {"fuser": self.fuser, "weights": self.weights, "scale": self.scale},
             "detection": {"weights": self.detector},
