@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
@@ -21,15 +21,18 @@ from tardal_ros.ros.resources import resolve
 
 # Seconds that work in progress is given at the end.
 GRACE = 1.5
-# One for a transition that a supervisor asks for, which may load a model, and one for everybody else.
-THREADS = 2
+# Seconds of it for callbacks in progress.
+LAST_CALLBACKS = 0.3
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Fast DDS reads its profile from the file that one of these names: the first up to Jazzy, the second after it.
 PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 class Process:
-    """Runs nodes on an executor in the background; the main thread only waits, so that signals are heard at once.
+    """Runs nodes in the background, each on an executor of its own; the main thread is free to hear signals.
+
+    One node's transition that a supervisor asks for, which may load a model, so stops no other node. (A multi-threaded
+    executor would do that too, at twice the CPU for images over topics.)
 
     Args:
         nodes: The nodes; ended in this order, so put what records or produces first.
@@ -38,15 +41,19 @@ class Process:
 
     def __init__(self, nodes: Sequence[RigNode[Any]], context: rclpy.Context | None = None) -> None:
         self.nodes = nodes
-        self._executor = MultiThreadedExecutor(THREADS, context=context)
-        for node in nodes:
-            self._executor.add_node(node)
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._spin, name="executor", daemon=True)
+        self._executors = [SingleThreadedExecutor(context=context) for _ in nodes]
+        self._threads = [
+            threading.Thread(target=self._spin, args=pair, name=f"executor:{pair[0].get_name()}", daemon=True)
+            for pair in zip(nodes, self._executors, strict=True)
+        ]
+        for node, executor in zip(nodes, self._executors, strict=True):
+            executor.add_node(node)
 
     def start(self) -> None:
         """Begins to spin, and starts the nodes."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         for node in self.nodes:
             node.start()
 
@@ -61,10 +68,7 @@ class Process:
         """
         deadline = time.monotonic() + grace
         # First of all, since an executor stumbles over subscriptions that are destroyed while it waits on them.
-        self._ending.set()
-        self._executor.shutdown(timeout_sec=0.2)
-        if self._thread.ident is not None:
-            self._thread.join(0.2)
+        self._stop_spinning()
         for node in self.nodes:
             node.halt()
         left: list[str] = []
@@ -75,15 +79,22 @@ class Process:
                 node.destroy_node()
         return left
 
-    def _spin(self) -> None:
+    def _stop_spinning(self) -> None:
+        self._ending.set()
+        deadline = time.monotonic() + LAST_CALLBACKS
+        for executor, thread in zip(self._executors, self._threads, strict=True):
+            executor.shutdown(timeout_sec=max(0.0, deadline - time.monotonic()))
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _spin(self, node: RigNode[Any], executor: SingleThreadedExecutor) -> None:
         while not self._ending.is_set():
             try:
-                self._executor.spin()
+                executor.spin()
             except ExternalShutdownException:
                 return
-            except Exception as error:  # one bad callback must not leave the other nodes deaf
-                for node in self.nodes:
-                    node.report(error, "handling a message, a timer or a service")
+            except Exception as error:  # one bad callback must not leave the node deaf
+                node.report(error, "handling a message, a timer or a service")
 
 
 def run(build: Callable[[], Sequence[RigNode[Any]]], args: Sequence[str] | None = None) -> int:
