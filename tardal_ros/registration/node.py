@@ -148,8 +148,10 @@ class RegistrationNode(StageNode[RegistrationParameters, Pair, Pair]):
         poll, self._poll = self._poll, None
         if poll is not None:
             poll.stop()
+            # Diagnostics go on, and must not meet a publisher that is gone.
+            status, self._status = self._status, None
             if not self.halted:
-                self.destroy_publisher(self._status)
+                self.destroy_publisher(status)
 
     def apply(self, old: RegistrationParameters, new: RegistrationParameters) -> None:
         """Takes over slop and wait."""

@@ -105,7 +105,8 @@ class StageNode(RigNode[P], Generic[P, In, Out]):
             return
         for publisher in self.publishers_of_results:
             publisher.close()
-        self.destroy_publisher(self._timing)
+        timing, self._timing = self._timing, None
+        self.destroy_publisher(timing)
 
     def halt(self) -> None:
         """Takes no more work."""

@@ -226,3 +226,10 @@ def test_unregistered_pairs_without_a_rig_file_say_what_is_missing(bench, wait_u
     wait_until(lambda: bench.errors)
     assert "rig file" in bench.errors[0]
     assert bench.pairs == []
+
+
+def test_diagnostics_go_on_after_a_cleanup(bench):
+    bench.node.trigger_deactivate()
+    bench.node.trigger_cleanup()
+    bench.node.beat()
+    assert bench.node.state == "unconfigured"
