@@ -95,6 +95,14 @@ class PairPublisher:
             self._mask.publish(replace(visible, image=pair.mask, camera_info=None))
 
 
+def why_none(status: Status) -> str:
+    """Names why frames of both left eyes arrive and yet make no pair."""
+    infrared = REQUIRED[0]
+    if status.drops[infrared].get("late", 0) > 0.5 * status.received[infrared]:
+        return f"{infrared} is later than wait allows; raise wait, or check its delay, its clock and infrared_offset"
+    return f"stamps of {REFERENCE} and {infrared} are never within slop; check clocks, infrared_offset and slop"
+
+
 class RegistrationNode(StageNode[RegistrationParameters, Pair, Pair]):
     """Pairs frames in time and brings infrared onto the visible camera's pixels.
 
@@ -175,10 +183,7 @@ class RegistrationNode(StageNode[RegistrationParameters, Pair, Pair]):
         waits = [sentence for name in (REFERENCE, *REQUIRED) if (sentence := self.frames[name].waiting())]
         status = self._intake.status if self._intake else None
         if not waits and status and not status.pairs and all(status.received[s] > 10 for s in (REFERENCE, *REQUIRED)):
-            waits.append(
-                f"waiting for a pair: stamps of {REFERENCE} and {REQUIRED[0]} are never within slop; check clocks, "
-                "infrared_offset and slop"
-            )
+            waits.append(f"waiting for a pair: {why_none(status)}")
         return waits
 
     def values(self) -> dict[str, str]:

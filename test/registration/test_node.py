@@ -9,7 +9,8 @@ pytest.importorskip("tardal_ros.msg", reason="needs the built interfaces: `make 
 
 from rclpy.parameter import Parameter
 
-from tardal_ros.registration.node import RegistrationNode, to_sync_status
+from tardal_ros.registration.node import RegistrationNode, to_sync_status, why_none
+from tardal_ros.registration.sync import Synchronizer
 from tardal_ros.ros.ports import Output
 from tardal_ros.ros.process import Process
 from tardal_ros.types import Frame, freeze
@@ -233,3 +234,14 @@ def test_diagnostics_go_on_after_a_cleanup(bench):
     bench.node.trigger_cleanup()
     bench.node.beat()
     assert bench.node.state == "unconfigured"
+
+
+@pytest.mark.parametrize(("latency", "ahead", "word"), [(250, 0, "later than wait"), (0, 50, "never within slop")])
+def test_pairs_that_never_come_about_are_explained(latency, ahead, word):
+    sync = Synchronizer("visible/left", ["infrared/left"], slop=10 * MS, wait=100 * MS)
+    frames = [(100 * n, "visible/left", 100 * n) for n in range(40)]
+    frames += [(100 * n + latency, "infrared/left", 100 * n + ahead) for n in range(40)]
+    for arrival, stream, stamp in sorted(frames):
+        sync.add(stream, stamp * MS, "frame", arrival * MS)
+    assert not sync.status.pairs
+    assert word in why_none(sync.status)
