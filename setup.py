@@ -10,7 +10,9 @@ MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
 
 DETECT = ["ultralytics>=8.3", "torchvision", "onnxruntime"]
 EXPORT = ["onnx", "onnxruntime", "onnxslim"]
-REPORT = ["jinja2", "matplotlib"]
+REPORT = ["jinja2", "matplotlib", "pycocotools"]
+SIMULATION = ["numba"]
+TRACK = ["trackers>=2.6"]
 TRAIN = ["torch>=2.1", "safetensors"]
 
 
@@ -33,5 +35,12 @@ setup(
     package_data={"tardal_ros": ["py.typed", "**/*.jinja", "**/*.html"]},
     data_files=data_files(),
     install_requires=["numpy>=1.21", "opencv-python>=4.5.4,<5", "PyYAML", "rosbags"],
-    extras_require={"train": TRAIN, "detect": DETECT, "export": EXPORT, "report": REPORT},
+    extras_require={
+        "train": TRAIN,
+        "detect": DETECT,
+        "track": TRACK,
+        "export": EXPORT,
+        "report": REPORT,
+        "simulation": SIMULATION,
+    },
 )

@@ -44,6 +44,8 @@ def test_extras_are_among_what_the_locks_come_from(repository, arguments):
     [
         ("detection/exported.py", "detect", {"onnxruntime"}),
         ("detection/offline.py", "detect", {"ultralytics"}),  # which brings torch
+        ("detection/tracking.py", "track", {"trackers"}),
+        ("evaluation/tracking.py", "track", {"trackers"}),
         ("fusion/weights.py", "train", {"torch", "safetensors"}),
         ("evaluation/report.py", "report", {"jinja2", "matplotlib"}),
     ],
