@@ -2,6 +2,7 @@
 
     ros2 launch tardal_ros rig.launch.py
     ros2 launch tardal_ros rig.launch.py source:=folder visible:=pairs/visible infrared:=pairs/infrared
+    ros2 launch tardal_ros rig.launch.py source:=simulation condition:=night rig:=rig.yaml
     ros2 launch tardal_ros rig.launch.py source:=topics calibration:=rig.yaml
     ros2 launch tardal_ros rig.launch.py fuser:=tardal weights:=tardal.safetensors device:=cuda rviz:=true
 
@@ -36,11 +37,16 @@ OVERRIDES = {
     "visible": (("capture",), "visible"),
     "infrared": (("capture",), "infrared"),
     "registered": (("capture",), "registered"),
+    "condition": (("capture",), "condition"),
+    "view": (("capture",), "view"),
+    "rig": (("capture",), "rig"),
     "calibration": (("registration",), "calibration"),
     "fuser": (("fusion",), "fuser"),
     "weights": (("fusion",), "weights"),
     "detector": (("detection",), "weights"),
     "trust_weights": (("detection",), "trust_weights"),
+    "detector_input": (("detection",), "input"),
+    "tracker": (("detection",), "tracker"),
     "device": (("fusion", "detection"), "device"),
     "record_path": (("recorder",), "path"),
     "use_sim_time": (NODES, "use_sim_time"),
@@ -74,6 +80,17 @@ def generate_launch_description() -> LaunchDescription:
                 "Whether the files' pairs lie on each other already; if not, `calibration` registers them.",
                 choices=(*UNSET, *SWITCH),
             ),
+            _argument(
+                "condition",
+                "What source:=simulation shows; challenge is smoke, fog, glare or rain.",
+                choices=(*UNSET, "day", "overcast", "night", "challenge"),
+            ),
+            _argument("view", "From where source:=simulation looks.", choices=(*UNSET, "vehicle", "uav")),
+            _argument(
+                "rig",
+                "Rig file of the cameras that source:=simulation shows, none for the rig of the paper; `calibration` is"
+                " the same file then, unless it is given too.",
+            ),
             _argument("calibration", "Rig file: a path, or package://<package>/<path>."),
             # What is done with them.
             _argument("fuser", "How the two spectra are fused.", choices=(*UNSET, "laplacian", "tardal")),
@@ -83,6 +100,14 @@ def generate_launch_description() -> LaunchDescription:
                 "trust_weights",
                 "Whether to load a detector's .pt that is not in trusted_weights.yaml; it can run code.",
                 choices=(*UNSET, *SWITCH),
+            ),
+            _argument(
+                "detector_input",
+                "What is detected on; stack is visible and infrared in four channels.",
+                choices=(*UNSET, "fused", "visible", "infrared", "stack"),
+            ),
+            _argument(
+                "tracker", "What follows objects and numbers them.", choices=(*UNSET, "auto", "bytetrack", "none")
             ),
             _argument("device", "Where networks run: auto, cpu, cuda or cuda:N."),
             # Parameters and processes.
@@ -126,6 +151,7 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     if given["source"] == TOPICS:
         stages, arguments = STAGES[1:], ("--without-capture",)
         given["source"] = ""
+    given["calibration"] = given["calibration"] or given["rig"]
     composed = BOOLEANS[given["composed"]]
     programs = {"rig": stages} if composed else {node: (node,) for node in stages}
     if BOOLEANS[given["record"]]:

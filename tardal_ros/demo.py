@@ -14,17 +14,23 @@ from typing import Any
 import rclpy
 from rclpy.parameter import Parameter
 
+from tardal_ros.capture.geometry import load_geometry
 from tardal_ros.detection.drawing import draw
 from tardal_ros.detection.stage import Detected
-from tardal_ros.errors import RigError
+from tardal_ros.errors import MissingDependencyError, RigError
+from tardal_ros.evaluation.detection import score_run
 from tardal_ros.evaluation.node import RecorderNode
 from tardal_ros.evaluation.report import Sample, write_report
 from tardal_ros.evaluation.summary import END_TO_END, Summary, installed_versions, percentiles, write_summary
 from tardal_ros.pipeline import Step
 from tardal_ros.rig import ComposedRig
 from tardal_ros.ros.process import Process, make_room_for_images
+from tardal_ros.simulation import VISIBLE, Scene
+from tardal_ros.types import Detections, Frame
 
 SAMPLES = 6
+# The rendered sequence's.
+SEED = 0
 # Seconds without a new result after which what is under way counts as done.
 SETTLED = 1.0
 # Seconds between two looks at how far the run is, on a terminal and in a file.
@@ -44,10 +50,13 @@ class Settings:
         fuser: The fuser's name.
         weights: The fuser's weights file, or an empty string.
         detector: `hog` or a model file.
+        condition: What the rendered sequence shows: day, overcast, night or challenge.
         scale: Fraction of the resolution to fuse at.
         frame_rate: Pairs per second.
         duration: Seconds to run at most.
         out: Output folder.
+        view: From where the rendered sequence looks: vehicle or uav.
+        rig: Rig file of its cameras, by which they are registered too; None for the rig of the paper.
     """
 
     visible: Path | None
@@ -55,10 +64,13 @@ class Settings:
     fuser: str
     weights: str
     detector: str
+    condition: str
     scale: float
     frame_rate: float
     duration: float
     out: Path
+    view: str = "vehicle"
+    rig: Path | None = None
 
     @property
     def source(self) -> str:
@@ -76,7 +88,12 @@ class Settings:
                 "infrared": str(self.infrared or ""),
                 "frame_rate": self.frame_rate,
                 "duration": self.duration,
+                "seed": SEED,
+                "condition": self.condition,
+                "view": self.view,
+                "rig": str(self.rig or ""),
             },
+            "registration": {"calibration": str(self.rig)} if self.rig else {},
             "fusion": {"fuser": self.fuser, "weights": self.weights, "scale": self.scale},
             "detection": {"weights": self.detector},
             "recorder": {"path": str(self.out / "rig.mcap")},
@@ -128,12 +145,19 @@ class Watch:
         self._stages = (rig.registration, rig.fusion, rig.detection)
         for node in self._stages:
             node.observers.append(partial(self._observe, node.get_name()))
+        self.found: list[tuple[int, Detections]] = []
+        self.shown: dict[int, int] = {}
+        rig.capture.frames[VISIBLE].link(self._note)
         rig.detection.detected.link(self._take)
+
+    def _note(self, frame: Frame) -> None:
+        self.shown[frame.stamp] = len(self.shown)
 
     def _take(self, detected: Detected) -> None:
         self.pairs += 1
         self.last = time.monotonic()
         self.gallery.add(detected)
+        self.found.append((detected.fused.frame.stamp, detected.detections))
         self.latencies[END_TO_END].append(self._rig.detection.age(detected.fused.frame.stamp) * 1e3)
 
     def _observe(self, stage: str, step: Step) -> None:
@@ -215,7 +239,7 @@ def _drain(recorder: RecorderNode) -> None:
 def _write(settings: Settings, watch: Watch, drops: dict[str, int], latencies: dict[str, list[float]]) -> None:
     """Writes summary and report beside the bag, and says where."""
     versions = installed_versions()
-    summary = Summary(watch.pairs, drops, percentiles(latencies), None, settings.fuser, versions)
+    summary = Summary(watch.pairs, drops, percentiles(latencies), _map50(settings, watch), settings.fuser, versions)
     write_summary(settings.out / "summary.json", summary)
     files = "the rendered sequence" if settings.visible is None else f"{settings.visible} + {settings.infrared}"
     write_report(
@@ -233,8 +257,26 @@ def _write(settings: Settings, watch: Watch, drops: dict[str, int], latencies: d
     _say(f"{watch.pairs} pairs, dropped: {drops or 'none'}\n")
     for stage, figures in summary.latency_ms.items():
         _say(f"  {stage:<14} p50 {figures['p50']:7.1f} ms   p95 {figures['p95']:7.1f} ms\n")
+    if summary.map50 is not None:
+        _say(f"  mAP50 of the boxes {summary.map50:.3f}\n")
     for name in ("report.html", "rig.mcap", "summary.json"):
         _say(f"  {settings.out / name}\n")
+
+
+def _map50(settings: Settings, watch: Watch) -> float | None:
+    """Holds the boxes against the truth, which only the rendered sequence has."""
+    if settings.source != "simulation":
+        return None
+    geometry = load_geometry(settings.rig) if settings.rig else None
+    scene = Scene(SEED, settings.condition, "test", view=settings.view, rig=geometry)
+    # The visible camera takes its images evenly, and the player loses none.
+    found = [(watch.shown[stamp] / settings.frame_rate, seen) for stamp, seen in watch.found if stamp in watch.shown]
+    try:
+        figure = score_run(found, scene)
+    except MissingDependencyError as error:
+        _say(f"{error}\n")
+        return None
+    return None if figure is None else figure.value
 
 
 def _say(text: str) -> None:

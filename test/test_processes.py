@@ -153,8 +153,9 @@ def test_rig_runs_and_records_with_no_network_but_loopback(start, listen, folder
         "with socket.socket() as s: fcntl.ioctl(s, 0x8914, struct.pack('16sh', b'lo', 0x41))\n"
         "from tardal_ros.demo import Settings, run_demo\n"
         "from pathlib import Path\n"
-        f"sys.exit(run_demo(Settings(Path({str(folders[0])!r}), Path({str(folders[1])!r}), 'laplacian', '', 'hog', "
-        f"1.0, 4.0, 5.0, Path({str(bag.parent)!r}))))\n"
+        f"inputs = Path({str(folders[0])!r}), Path({str(folders[1])!r})\n"
+        f"settings = Settings(*inputs, 'laplacian', '', 'hog', 'day', 1.0, 4.0, 5.0, Path({str(bag.parent)!r}))\n"
+        f"sys.exit(run_demo(settings))\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 from tardal_ros.capture.factory import KINDS, create_source
 from tardal_ros.capture.folder import FolderSource
+from tardal_ros.capture.geometry import load_geometry, to_geometry, to_rig
 from tardal_ros.capture.player import Player
 from tardal_ros.capture.rendered import Cadence, RenderedSource
 from tardal_ros.capture.source import Limited, Source, StreamInfo
@@ -18,4 +19,7 @@ __all__ = [
     "StreamInfo",
     "VideoSource",
     "create_source",
+    "load_geometry",
+    "to_geometry",
+    "to_rig",
 ]

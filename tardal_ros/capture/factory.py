@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from tardal_ros.capture.folder import FolderSource
+from tardal_ros.capture.geometry import load_geometry
 from tardal_ros.capture.rendered import Cadence, RenderedSource
 from tardal_ros.capture.source import Limited, Source
 from tardal_ros.capture.video import VideoSource
 from tardal_ros.errors import RigError
+from tardal_ros.simulation import default_rig
 
 KINDS = ("simulation", "folder", "video")
 
@@ -25,9 +26,12 @@ def create_source(
     seed: int = 0,
     condition: str = "day",
     split: str = "test",
-    cadences: Mapping[str, Cadence] | None = None,
+    view: str = "vehicle",
+    rig: str | Path = "",
+    stereo: bool = False,
+    infrared_cadence: Cadence | None = None,
 ) -> Source:
-    """Makes a source; nothing is read before it is opened.
+    """Makes a source; no frame is read before it is opened.
 
     Args:
         kind: `simulation`, `folder` or `video`.
@@ -39,16 +43,26 @@ def create_source(
         seed: What the simulation shows.
         condition: Condition of the simulation.
         split: Set of things from which the simulation is made.
-        cadences: Timing of the simulated streams, by name, instead of `frame_rate`.
+        view: From where the simulation looks, `vehicle` or `uav`.
+        rig: Rig file of the cameras to simulate; those of `default_rig` by default.
+        stereo: Whether to simulate the right eyes of the rig too.
+        infrared_cadence: Timing of the simulated infrared cameras; that of the visible ones by default.
 
     Raises:
-        RigError: An unknown kind, a missing path or a number out of range.
+        RigError: An unknown kind, a missing path, an unusable rig file or a number out of range.
     """
     if kind not in KINDS:
         raise RigError(f"There is no source '{kind}': choose one of {', '.join(KINDS)}.")
     source: Source
     if kind == "simulation":
-        source = RenderedSource(seed, condition, split, cadences or default_cadences(frame_rate))
+        cameras = load_geometry(rig) if str(rig) else default_rig()
+        visible_cadence = Cadence(frame_rate)
+        cadences = {
+            stream: visible_cadence if stream.startswith("visible") else infrared_cadence or visible_cadence
+            for stream in cameras.cameras
+            if stereo or stream.endswith("left")
+        }
+        source = RenderedSource(seed, condition, split, cadences, view=view, rig=cameras)
     elif not str(visible) or not str(infrared):
         raise RigError(f"The source '{kind}' needs two paths: set visible and infrared.")
     elif kind == "folder":
@@ -56,9 +70,3 @@ def create_source(
     else:
         source = VideoSource(visible, infrared, registered)
     return Limited(source, duration) if duration else source
-
-
-def default_cadences(frame_rate: float) -> dict[str, Cadence]:
-    """Two cameras of one rate that no wire triggers together: infrared is a little late and uneven."""
-    jitter = min(0.002, 0.1 / frame_rate) if frame_rate > 0.0 else 0.0
-    return {"visible/left": Cadence(frame_rate), "infrared/left": Cadence(frame_rate, 2.0 * jitter, jitter)}

@@ -8,6 +8,7 @@ from typing import Any
 
 from tardal_ros.capture.factory import KINDS, create_source
 from tardal_ros.capture.player import Player
+from tardal_ros.capture.rendered import Cadence
 from tardal_ros.errors import RigError
 from tardal_ros.pipeline import Meter
 from tardal_ros.ros.diagnostics import meter_values
@@ -16,7 +17,8 @@ from tardal_ros.ros.node import RigNode
 from tardal_ros.ros.parameters import parameter
 from tardal_ros.ros.ports import Output
 from tardal_ros.ros.process import run
-from tardal_ros.simulation import CONDITIONS
+from tardal_ros.ros.resources import resolve
+from tardal_ros.simulation import CONDITIONS, VIEWS
 from tardal_ros.types import Frame
 
 STREAMS = ("visible/left", "visible/right", "infrared/left", "infrared/right")
@@ -42,6 +44,35 @@ class CaptureParameters:
     )
     seed: int = parameter(0, "What the simulation shows.", minimum=0, maximum=2**31 - 1, read_only=True)
     condition: str = parameter("day", "Condition of the simulation.", choices=CONDITIONS, read_only=True)
+    view: str = parameter("vehicle", "From where the simulation looks.", choices=VIEWS, read_only=True)
+    rig: str = parameter("", "Rig file of the cameras to simulate; empty for the rig of the paper.", read_only=True)
+    stereo: bool = parameter(False, "Simulate the right eyes of the rig too.", read_only=True)
+    infrared_rate: float = parameter(
+        0.0, "Images per second of simulated infrared; 0 is frame_rate.", minimum=0.0, maximum=240.0, read_only=True
+    )
+    infrared_phase: float = parameter(
+        0.004, "By how much simulated infrared is later than visible [s].", minimum=0.0, maximum=10.0, read_only=True
+    )
+    infrared_jitter: float = parameter(
+        0.002,
+        "Largest deviation of simulated infrared capture times [s]; below half its period.",
+        minimum=0.0,
+        maximum=0.5,
+        read_only=True,
+    )
+    infrared_latency: float = parameter(
+        0.0, "How late simulated infrared arrives after its capture [s].", minimum=0.0, maximum=5.0, read_only=True
+    )
+    infrared_clock_offset: float = parameter(
+        0.0, "How far simulated infrared stamps are ahead [s].", minimum=-10.0, maximum=10.0, read_only=True
+    )
+    infrared_clock_drift: float = parameter(
+        0.0,
+        "How much the clock of simulated infrared gains [s/s].",
+        minimum=-0.01,
+        maximum=0.01,
+        read_only=True,
+    )
     stall_after: float = parameter(
         2.0,
         "Seconds without a frame after which the source counts as stalled.",
@@ -126,8 +157,17 @@ class CaptureNode(RigNode[CaptureParameters]):
             duration=p.duration,
             seed=p.seed,
             condition=p.condition,
+            view=p.view,
+            rig=resolve(p.rig) if p.rig else "",
+            stereo=p.stereo,
+            infrared_cadence=self._infrared_cadence() if p.source == "simulation" else None,
         )
         return Player(self._source, self._emit, self._hear, p.rate, p.loop, self._now, stall_after=p.stall_after)
+
+    def _infrared_cadence(self) -> Cadence:
+        p = self.parameters
+        rate, clock = p.infrared_rate or p.frame_rate, (p.infrared_clock_offset, p.infrared_clock_drift)
+        return Cadence(rate, p.infrared_phase, p.infrared_jitter, p.infrared_latency, *clock)
 
     def _now(self) -> int:
         return int(self.get_clock().now().nanoseconds)

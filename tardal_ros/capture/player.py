@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from tardal_ros.capture.source import Source
+from tardal_ros.capture.source import Source, StreamInfo
 from tardal_ros.errors import RigError
 from tardal_ros.types import Frame
 
@@ -74,7 +74,7 @@ class Player:
         self._opened = False
         self._problems_told = 0
         self._ending = ("ended", "The source has no more frames.")
-        self._latencies: dict[str, int] = {}
+        self._streams: dict[str, StreamInfo] = {}
         self._origin = 0  # When the source's time 0 is on the clock.
         self._seen = 0  # The clock at the last look.
         self._reader = threading.Thread(target=self._read, name="capture-reader", daemon=True)
@@ -128,7 +128,7 @@ class Player:
             self._source.open()
             streams = self._source.streams
             periods = {stream.name: round(1e9 / stream.rate) for stream in streams}
-            self._latencies = {stream.name: round(stream.latency * 1e9) for stream in streams}
+            self._streams = {stream.name: stream for stream in streams}
             if not self._opened:
                 self._opened = True
                 cameras = (f"{info.name} {info.width}x{info.height} at {info.rate:g} Hz" for info in streams)
@@ -137,7 +137,7 @@ class Player:
             while (item := self._source.read()) is not None:
                 self._tell_problems()
                 name, frame = item
-                length = max(length, frame.stamp + periods.get(name, 0))
+                length = max(length, frame.stamp + periods[name])
                 if not self._put((name, replace(frame, stamp=frame.stamp + offset))):
                     return
             self._tell_problems()
@@ -179,8 +179,9 @@ class Player:
             if not self._wait_for(due):
                 return
             self._catch_up(due)
+            stamp = self._streams[name].stamp(frame.stamp)
             try:
-                self._emit(name, replace(frame, stamp=self._origin + self._scaled(frame.stamp)))
+                self._emit(name, replace(frame, stamp=self._origin + self._scaled(stamp)))
             except Exception as error:
                 self._tell("emit_failed", f"A frame of {name} was lost: {type(error).__name__}: {error}")
 
@@ -189,7 +190,7 @@ class Player:
         waiting: list[tuple[int, int, _Item]] = []
         for number, item in enumerate(iter(self._take, None)):
             name, frame = item
-            heapq.heappush(waiting, (frame.stamp + self._latencies.get(name, 0), number, item))
+            heapq.heappush(waiting, (frame.stamp + round(self._streams[name].latency * 1e9), number, item))
             # What is read later was captured later: it cannot arrive before this capture.
             while waiting and waiting[0][0] <= frame.stamp:
                 due, _, item = heapq.heappop(waiting)

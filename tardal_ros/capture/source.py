@@ -21,6 +21,8 @@ class StreamInfo:
         rate: Nominal images per second.
         camera_info: The camera's geometry; all-zero `k` where it is not calibrated (REP-104).
         latency: Seconds from capture to arrival, for a source that imitates a slow camera.
+        offset: Seconds by which the camera's own clock is ahead, for a source that imitates a camera with such a clock.
+        drift: By how many seconds a second that clock gains.
     """
 
     name: str
@@ -30,6 +32,12 @@ class StreamInfo:
     rate: float
     camera_info: CameraInfo | None
     latency: float = 0.0
+    offset: float = 0.0
+    drift: float = 0.0
+
+    def stamp(self, time: int) -> int:
+        """What the camera's own clock says at a time, both in nanoseconds since the beginning of the source."""
+        return time + round(self.offset * 1e9 + self.drift * time)
 
 
 class Source(Protocol):
@@ -56,7 +64,8 @@ class Source(Protocol):
     def read(self) -> tuple[str, Frame] | None:
         """The next frame and the name of its stream, in the order of stamps; None at the end.
 
-        Stamps are nanoseconds since the beginning of the source, images are read-only.
+        Stamps are true times of capture in nanoseconds since the beginning of the source: a player puts the error of a
+        camera's own clock (`StreamInfo.stamp`) on top. Images are read-only.
         """
         ...
 

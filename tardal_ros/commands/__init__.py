@@ -9,11 +9,15 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from tardal_ros.errors import RigError
 
 COMMANDS = {
     "demo": "Run the composed rig on a rendered sequence or on your files, and write a report.",
+    "render": "Write a rendered scene as a dataset folder: pairs, labels, thermal targets and the exact truth.",
+    "train-detector": "Render training scenes, train a detector on them, and export it with its figures.",
+    "score-detector": "Measure a detector's mean average precision on rendered test scenes or labelled pairs.",
 }
 
 
@@ -32,10 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary)
         if name in arguments[:1]:
-            importlib.import_module(f"{__name__}.{name}").add_arguments(command)
+            _module(name).add_arguments(command)
     parsed = parser.parse_args(arguments)
     try:
-        return int(importlib.import_module(f"{__name__}.{parsed.command}").run(parsed))
+        return int(_module(parsed.command).run(parsed))
     except RigError as error:
         sys.stderr.write(f"{parser.prog} {parsed.command}: {error}\n")
         return 1
+
+
+def _module(command: str) -> Any:
+    return importlib.import_module(f"{__name__}.{command.replace('-', '_')}")

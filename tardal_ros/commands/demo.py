@@ -15,8 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fuser", default="laplacian", help="laplacian or tardal (default: %(default)s)")
     parser.add_argument("--weights", default="", help="weights file of the fuser")
     parser.add_argument("--detector", default="hog", help="hog, or a model file .pt or .onnx (default: %(default)s)")
+    parser.add_argument(
+        "--condition", default="challenge", help="condition of the rendered sequence (default: %(default)s)"
+    )
+    parser.add_argument("--view", default="vehicle", help="its view, vehicle or uav (default: %(default)s)")
+    parser.add_argument("--rig", type=Path, metavar="FILE", help="rig file of the cameras of the rendered sequence")
     parser.add_argument("--scale", type=float, default=1.0, help="fraction of the resolution to fuse at")
-    parser.add_argument("--frame-rate", type=float, default=5.0, help="pairs per second (default: %(default)s)")
+    parser.add_argument("--frame-rate", type=float, default=4.0, help="pairs per second (default: %(default)s)")
     parser.add_argument("--duration", type=float, default=12.0, help="seconds to run at most (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="output folder (default: %(default)s)")
 

@@ -1,9 +1,35 @@
-"""The rendered rig: a scene in both spectra that needs no camera."""
+"""The rendered rig: a street in both spectra, with its truth, that needs no camera."""
 
-from tardal_ros.simulation.climate import CLIMATES
-from tardal_ros.simulation.rig import INFRARED, VISIBLE, Camera, RigGeometry, default_rig
-from tardal_ros.simulation.scene import Scene
+from tardal_ros.simulation.actors import CLASSES
+from tardal_ros.simulation.climate import CONDITIONS, HAZARDS
+from tardal_ros.simulation.drive import VIEWS
+from tardal_ros.simulation.rig import (
+    INFRARED,
+    INFRARED_RIGHT,
+    VISIBLE,
+    VISIBLE_RIGHT,
+    Camera,
+    RigGeometry,
+    default_rig,
+)
+from tardal_ros.simulation.scene import SPLITS, VERSION, Scene
+from tardal_ros.simulation.truth import Instance, Truth
 
-CONDITIONS = tuple(CLIMATES)
-
-__all__ = ["CONDITIONS", "INFRARED", "VISIBLE", "Camera", "RigGeometry", "Scene", "default_rig"]
+__all__ = [
+    "CLASSES",
+    "CONDITIONS",
+    "HAZARDS",
+    "INFRARED",
+    "INFRARED_RIGHT",
+    "SPLITS",
+    "VERSION",
+    "VIEWS",
+    "VISIBLE",
+    "VISIBLE_RIGHT",
+    "Camera",
+    "Instance",
+    "RigGeometry",
+    "Scene",
+    "Truth",
+    "default_rig",
+]

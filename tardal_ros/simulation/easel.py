@@ -20,29 +20,22 @@ _FINER = 2  # Sprites are drawn this much larger and then averaged down, for smo
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A painting to lay over the backdrop.
+    """A cut-out painting.
 
     Attributes:
         colour: (H, W, 4) float32, BGR times alpha, and alpha.
         heat: (H, W, 2) float32, degrees Celsius times alpha, and alpha.
-        glowing: Whether the colour shines by itself instead of being lit.
-        texel: Size of one of its pixels, in pixels of the backdrop.
+        light: (H, W, 3) float32, light that comes from it, BGR; None for nothing.
     """
 
     colour: Image
     heat: Image
-    glowing: bool = False
-    texel: float = 1.0
+    light: Image | None = None
 
-    @property
-    def size(self) -> tuple[float, float]:
-        """Width and height in pixels of the backdrop."""
-        return self.colour.shape[1] * self.texel, self.colour.shape[0] * self.texel
-
-    def mirrored(self) -> Sprite:
-        """The same, facing the other way."""
-        colour, heat = np.ascontiguousarray(self.colour[:, ::-1]), np.ascontiguousarray(self.heat[:, ::-1])
-        return Sprite(colour, heat, self.glowing, self.texel)
+    def rows(self, top: int, bottom: int) -> Sprite:
+        """A part of it."""
+        part = slice(top, bottom)
+        return Sprite(self.colour[part], self.heat[part], None if self.light is None else self.light[part])
 
 
 class Easel:
@@ -50,8 +43,9 @@ class Easel:
 
     def __init__(self, rng: np.random.Generator, width: int, height: int) -> None:
         shape = (height * _FINER, width * _FINER)
-        self._weave = fractal(rng, shape, 6.0 * _FINER, 4, 0.8)
-        self._folds = fractal(rng, shape, 0.16 * shape[0], 4, 0.5)
+        weave, folds = fractal(rng, shape, 6.0 * _FINER, 4, 0.8), fractal(rng, shape, 0.16 * shape[0], 4, 0.5)
+        self._wear = np.float32(0.07) * weave + np.float32(0.06) * folds
+        self._unevenness = np.float32(0.25) * weave + np.float32(0.5) * folds
         self._shape = shape
         self.clear()
 
@@ -59,6 +53,7 @@ class Easel:
         """Begins anew, with the same texture."""
         self._colour = np.zeros((*self._shape, 4), np.float32)
         self._heat = np.zeros((*self._shape, 2), np.float32)
+        self._light: Image | None = None
 
     def polygon(self, points: Sequence[Point]) -> Mask:
         """A mask of the inside of a polygon."""
@@ -88,7 +83,13 @@ class Easel:
         return self.polygon([(float(x), float(y)) for x, y in cv2.convexHull(outline).reshape(-1, 2)])
 
     def paint(
-        self, mask: Mask, colour: Image | Colour, warmth: Image | float, roundness: float, texture: float = 1.0
+        self,
+        mask: Mask,
+        colour: Image | Colour,
+        warmth: Image | float,
+        roundness: float,
+        texture: float = 1.0,
+        glow: Colour = (0.0, 0.0, 0.0),
     ) -> None:
         """Covers the mask.
 
@@ -98,28 +99,33 @@ class Easel:
             warmth: Apparent temperature in degrees Celsius.
             roundness: Over which distance from the edge it bulges towards the camera.
             texture: Strength of its texture.
+            glow: Light that comes from it, BGR, 0 to 1.
         """
         left, top, width, height = cv2.boundingRect(mask)
         part = np.s_[top : top + height, left : left + width]
-        cover = mask[part][..., None] > 0
-        depth = cv2.distanceTransform(np.pad(mask[part], 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
-        bulge = np.sqrt(np.clip(depth / (roundness * _FINER), 0.0, 1.0))
-        shade = (0.55 + 0.45 * bulge) * (1.0 + texture * (0.07 * self._weave[part] + 0.06 * self._folds[part]))
-        tint = np.asarray(colour, np.float32)
-        warm = np.broadcast_to(np.asarray(warmth, np.float32), mask.shape)[part]
-        warm = warm + 1.5 * (bulge - 1.0) + texture * (0.5 * self._folds[part] + 0.25 * self._weave[part])
-        lit = np.clip((tint[part] if tint.ndim > 1 else tint) * shade[..., None], 0.0, 1.0)
-        one = np.ones_like(bulge)
-        self._colour[part] = np.where(cover, np.dstack([lit, one]), self._colour[part])
-        self._heat[part] = np.where(cover, np.dstack([warm, one]), self._heat[part])
-
-    def shadow(self, mask: Mask, darkness: float) -> None:
-        """Darkens the ground in the visible; to be painted first."""
-        self._colour[..., 3] = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 3.0 * _FINER) * np.float32(darkness)
+        cover = mask[part]
+        depth = cv2.distanceTransform(np.pad(cover, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        bulge = np.sqrt(np.minimum(depth / np.float32(roundness * _FINER), 1.0))
+        much = np.float32(texture)
+        shade = (0.45 * bulge + 0.55) * (1.0 + much * self._wear[part])
+        tint, warm = np.asarray(colour, np.float32), np.asarray(warmth, np.float32)
+        lit, felt = np.ones((*cover.shape, 4), np.float32), np.ones((*cover.shape, 2), np.float32)
+        lit[..., :3] = (tint[part] if tint.ndim > 1 else tint) * shade[..., None]
+        np.minimum(np.maximum(lit, 0.0, out=lit), 1.0, out=lit)
+        felt[..., 0] = (warm[part] if warm.ndim > 1 else warm) + 1.5 * (bulge - 1.0) + much * self._unevenness[part]
+        cv2.copyTo(lit, cover, self._colour[part])
+        cv2.copyTo(felt, cover, self._heat[part])
+        if self._light is None and any(glow):
+            self._light = np.zeros((*self._shape, 3), np.float32)
+        if self._light is not None:
+            self._light[part][cover > 0] = glow
 
     def finish(self) -> Sprite:
         """Averages the painting down to its final size."""
         size = (self._shape[1] // _FINER, self._shape[0] // _FINER)
         colour = cv2.resize(self._colour, size, interpolation=cv2.INTER_AREA)
         heat = cv2.resize(self._heat, size, interpolation=cv2.INTER_AREA)
-        return Sprite(np.asarray(colour, np.float32), np.asarray(heat, np.float32))
+        light = None
+        if self._light is not None:
+            light = np.asarray(cv2.resize(self._light, size, interpolation=cv2.INTER_AREA), np.float32)
+        return Sprite(np.asarray(colour, np.float32), np.asarray(heat, np.float32), light)

@@ -6,18 +6,23 @@ import numpy as np
 
 from tardal_ros.simulation.climate import Climate
 from tardal_ros.simulation.easel import Sprite
+from tardal_ros.simulation.skin import Skin, cut_out
+from tardal_ros.simulation.styles import Styles, pick
 from tardal_ros.simulation.texture import Image, fractal, smoothstep
 
-_TEXEL = 2.0
-_INFRARED_OPACITY = 0.10
+_SHAPE = (112, 136)
+_INFRARED_OPACITY = 0.08
+_MOMENTS, _RATE = 64, 12.0
 
 
 class Smoke:
     """A plume that rises and churns."""
 
-    def __init__(self, rng: np.random.Generator, climate: Climate, width: float, height: float) -> None:
-        """Prepares its noise; width and height are in pixels of the backdrop."""
-        self._shape = shape = (round(height / _TEXEL), round(width / _TEXEL))
+    def __init__(self, rng: np.random.Generator, climate: Climate, styles: Styles) -> None:
+        """Prepares its noise."""
+        self._climate, self._skins = climate, dict[int, Skin]()
+        self._shape = shape = _SHAPE
+        self._tint = pick(rng, styles.smoke)
         self._warmth = climate.air + 2.0
         v, u = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
         x, y = u / shape[1] * 2.0 - 1.0, v / shape[0]
@@ -26,19 +31,26 @@ class Smoke:
         self._border = smoothstep(0.0, 0.12, np.minimum(np.minimum(1 - np.abs(x), 2 * y), 3 * (1 - y)))
         self._bank = _endless(fractal(rng, (shape[0] * 5, shape[1] * 2), 0.45 * shape[1], 6, 0.6), shape[0])
 
-    def at(self, time: float) -> Sprite:
-        """The plume after `time` seconds."""
+    def at(self, time: float) -> Skin:
+        """The plume after `time` seconds; it churns in a circle."""
+        moment = int(time * _RATE) % _MOMENTS
+        if moment not in self._skins:
+            self._skins[moment] = cut_out(self._paint(moment), self._climate, 0.5)
+        return self._skins[moment]
+
+    def _paint(self, moment: int) -> Sprite:
         height, width = self._shape
         turn = self._bank.shape[0] - height
-        rise, slower = int(time * 22.0) % turn, int(time * 9.0 + 0.5 * height) % turn
+        rise = moment * turn // _MOMENTS
+        slower = (rise + height // 2) % turn
         first = self._bank[rise : rise + height, :width]
         second = self._bank[slower : slower + height, width:]
         density = self._envelope + 0.25 * first + 0.25 * second
         alpha = 0.97 * smoothstep(0.0, 0.75, density) * self._border
-        grey = (0.62 + 0.07 * second + 0.05 * first) * alpha
+        lit = (1.0 + 0.11 * second + 0.08 * first) * alpha
         heat = alpha * np.float32(_INFRARED_OPACITY)
-        colour = np.dstack([grey * 1.02, grey, grey * 0.98, alpha]).astype(np.float32)
-        return Sprite(colour, np.dstack([heat * np.float32(self._warmth), heat]).astype(np.float32), texel=_TEXEL)
+        colour = np.dstack([lit[..., None] * np.array(self._tint, np.float32), alpha]).astype(np.float32)
+        return Sprite(colour, np.dstack([heat * np.float32(self._warmth), heat]).astype(np.float32))
 
 
 def _endless(noise: Image, overlap: int) -> Image:

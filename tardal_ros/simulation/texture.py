@@ -23,22 +23,20 @@ def fractal(
         octaves: Number of layers, each at half the size of the one before.
         persistence: Strength of a layer relative to the one before.
     """
-    total = np.zeros(shape, np.float32)
+    total: Image = np.zeros((1, 1), np.float32)
     for octave in range(octaves):
         step = max(wavelength / 2**octave, 1.0)
-        height, width = (int(side / step) + 3 for side in shape)
-        coarse = rng.standard_normal((height, width), np.float32)
-        fine = cv2.resize(coarse, (int(width * step) + 1, int(height * step) + 1), interpolation=cv2.INTER_CUBIC)
-        total += np.float32(persistence**octave) * fine[: shape[0], : shape[1]]
-    return np.asarray((total - total.mean()) / (total.std() + 1e-6), np.float32)
+        height, width = (int(side / step) + 2 for side in shape)
+        total = np.asarray(cv2.resize(total, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+        total += np.float32(persistence**octave) * rng.standard_normal((height, width), np.float32)
+        if step == 1.0:
+            break
+    total = np.asarray(cv2.resize(total, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC), np.float32)
+    (mean,), (deviation,) = cv2.meanStdDev(total)
+    return np.asarray((total - np.float32(mean[0])) * np.float32(1.0 / (deviation[0] + 1e-6)), np.float32)
 
 
 def smoothstep(low: float, high: float, value: Image) -> Image:
     """0 below `low`, 1 above `high`, smooth between."""
     x = np.clip((value - low) / (high - low), 0.0, 1.0)
     return np.asarray(x * x * (3.0 - 2.0 * x), np.float32)
-
-
-def noise_bank(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> Image:
-    """White Gaussian noise, to be read at a random offset for each image."""
-    return np.asarray(rng.standard_normal(shape, np.float32) * np.float32(deviation))

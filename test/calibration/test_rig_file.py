@@ -62,9 +62,11 @@ def test_the_shipped_file_is_the_rendered_rig() -> None:
 
 def test_the_shipped_file_maps_as_the_renderer_projects() -> None:
     rig, truth = load_rig(EXAMPLE), default_rig()
-    points = np.random.default_rng(0).uniform(-0.3, 0.3, (200, 2))
-    mapped = rig.map_pixels(truth.project("visible/left", points), "visible/left", "infrared/left")
-    np.testing.assert_allclose(mapped, truth.project("infrared/left", points), atol=0.01)
+    rays = np.random.default_rng(0).uniform(-0.3, 0.3, (200, 2))
+    points = np.column_stack([rays, np.ones(len(rays))]) * truth.plane_distance
+    for stream in rig.cameras:
+        mapped = rig.map_pixels(truth.project("visible/left", points), "visible/left", stream)
+        np.testing.assert_allclose(mapped, truth.project(stream, points), atol=0.01)
 
 
 def test_a_written_rig_reads_back(tmp_path: Path) -> None:

@@ -5,12 +5,15 @@ pytest.importorskip("rclpy", reason="needs ROS 2: `make test` sets it up")
 import numpy as np
 from rclpy.parameter import Parameter
 
+from tardal_ros.calibration import dump_rig
 from tardal_ros.capture import node as module
+from tardal_ros.capture import to_rig
 from tardal_ros.capture.node import CaptureNode
 from tardal_ros.capture.source import StreamInfo
 from tardal_ros.errors import RigError
 from tardal_ros.ros import node as base
 from tardal_ros.ros.process import Process
+from tardal_ros.simulation import default_rig
 from tardal_ros.types import Frame, freeze
 
 STREAM = StreamInfo("visible/left", "visible_left_optical_frame", 4, 3, 10.0, None)
@@ -104,3 +107,29 @@ def test_a_source_is_closed_with_the_node(play, wait_until):
 def test_an_unknown_condition_is_refused_with_the_known_ones(ros_context):
     with pytest.raises(RigError, match="day"):
         CaptureNode(context=ros_context, parameter_overrides=[Parameter("condition", value="dusk")])
+
+
+def test_the_simulation_gets_what_the_parameters_say(ros_context, tmp_path):
+    path = tmp_path / "tiny.yaml"
+    dump_rig(to_rig(default_rig().scaled(0.0625)), path)
+    values = {
+        "rig": str(path), "view": "uav", "stereo": True, "frame_rate": 20.0, "infrared_rate": 5.0,
+        "infrared_phase": 0.01, "infrared_jitter": 0.02, "infrared_latency": 0.3, "infrared_clock_offset": -1.0,
+        "infrared_clock_drift": 0.001, "autostart": False,
+    }  # fmt: skip
+    overrides = [Parameter(name, value=value) for name, value in values.items()]
+    node = CaptureNode(context=ros_context, parameter_overrides=overrides)
+    node._make_player()
+    streams = {info.name: info for info in node._source.streams}
+    assert set(streams) == {"visible/left", "visible/right", "infrared/left", "infrared/right"}
+    for eye in ("left", "right"):
+        visible, infrared = streams[f"visible/{eye}"], streams[f"infrared/{eye}"]
+        assert (visible.width, visible.rate, visible.latency, visible.offset) == (64, 20.0, 0.0, 0.0)
+        assert (infrared.rate, infrared.latency, infrared.offset, infrared.drift) == (5.0, 0.3, -1.0, 0.001)
+    node.destroy_node()
+
+
+@pytest.mark.parametrize(("name", "value"), [("view", "boat"), ("infrared_jitter", 0.6), ("infrared_clock_drift", 0.1)])
+def test_timing_out_of_range_is_refused_by_name(ros_context, name, value):
+    with pytest.raises(RigError, match=name):
+        CaptureNode(context=ros_context, parameter_overrides=[Parameter(name, value=value)])

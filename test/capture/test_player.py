@@ -22,13 +22,18 @@ IMAGE = freeze(np.zeros((1, 1), np.uint8))
 class ScriptedSource:
     """Gives frames at these stamps (in milliseconds), and runs callables found among them."""
 
-    def __init__(self, script: Sequence[Step | Callable[[], Any]], latency: float = 0.0) -> None:
+    def __init__(
+        self,
+        script: Sequence[Step | Callable[[], Any]],
+        latency: float = 0.0,
+        clock: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
         self.script = script
         self.problems: tuple[str, ...] = ()
         self.opened = self.closed = 0
         self.streams = (
             StreamInfo("visible/left", "v", 1, 1, 100.0, None),
-            StreamInfo("infrared/left", "i", 1, 1, 100.0, None, latency),
+            StreamInfo("infrared/left", "i", 1, 1, 100.0, None, latency, *clock),
         )
 
     def open(self) -> None:
@@ -125,6 +130,15 @@ def test_latency_delays_arrival_but_not_the_stamp() -> None:
     log = play(ScriptedSource([("visible", 0), ("infrared", 0), ("visible", 10), ("visible", 20)], latency=0.015))
     assert [stream for stream, _ in log.frames] == ["visible", "visible", "infrared", "visible"]
     assert log.frames[2][1] == log.frames[0][1]
+
+
+def test_a_clock_of_its_own_changes_the_stamp_but_not_the_arrival() -> None:
+    script = [(name, stamp) for stamp in (0, 10, 20) for name in ("visible", "infrared")]
+    log = play(ScriptedSource(script, clock=(-0.5, 0.01)), rate=1.0)
+    assert [stream for stream, _ in log.frames] == ["visible", "infrared"] * 3
+    stamps = [stamp for _, stamp in log.frames]
+    ahead = [felt - seen for seen, felt in zip(stamps[::2], stamps[1::2], strict=True)]
+    assert ahead == [-500_000_000, -499_900_000, -499_800_000]
 
 
 def test_loop_goes_on_growing_until_it_is_stopped() -> None:

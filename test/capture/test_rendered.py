@@ -12,17 +12,21 @@ from tardal_ros.capture import rendered
 from tardal_ros.capture.rendered import Cadence, RenderedSource
 from tardal_ros.capture.source import Limited
 from tardal_ros.errors import RigError
+from tardal_ros.simulation import RigGeometry, default_rig
 from tardal_ros.types import Frame
 
 
 class EmptyScene:
     """Stands for the painted scene: what it shows is the time."""
 
-    def __init__(self, seed: int, condition: str, split: str) -> None:
+    def __init__(self, seed: int, condition: str, split: str, *, view: str, rig: RigGeometry) -> None:
         if condition == "impossible":
             raise RigError("no such scene")
+        self.of, self.rig = (seed, condition, split, view), rig
+        self.seen = list[str]()
 
     def view(self, stream: str, time: float) -> Any:
+        self.seen.append(stream)
         return np.full((2, 2), time)
 
 
@@ -78,6 +82,36 @@ def test_order_holds_under_any_jitter(rate: float, jitter: float, phase: float, 
         assert abs(stamp / 1e9 - (phase + index / rate)) <= uneven.jitter + 1e-8
 
 
+def test_a_clock_of_its_own_is_described_and_changes_nothing_of_what_is_taken_when() -> None:
+    source = source_of(visible=Cadence(10.0), infrared=Cadence(10.0, 0.001, offset=-0.5, drift=0.01))
+    items = first(source, 10)
+    assert [stream for stream, _ in items] == ["visible/left", "infrared/left"] * 5
+    assert items[-1][1].stamp == 401_000_000
+    infrared = source.streams[1]
+    assert (infrared.offset, infrared.drift) == (-0.5, 0.01)
+    assert infrared.stamp(2_000_000_000) == 1_520_000_000
+
+
+def test_both_eyes_of_a_spectrum_are_triggered_together() -> None:
+    uneven = Cadence(10.0, 0.02, 0.01)
+    cadences = {f"{spectrum}/{eye}": uneven for spectrum in ("visible", "infrared") for eye in ("left", "right")}
+    items = first(RenderedSource(0, "day", "test", cadences), 40)
+    stamps = {stream: [frame.stamp for name, frame in items if name == stream] for stream in cadences}
+    assert stamps["visible/left"] == stamps["visible/right"] != stamps["infrared/left"] == stamps["infrared/right"]
+
+
+def test_view_and_rig_reach_the_scene_and_the_streams() -> None:
+    rig = default_rig().scaled(0.25)
+    source = RenderedSource(3, "night", "train", {"infrared/left": Cadence()}, view="uav", rig=rig)
+    assert [(info.width, info.height) for info in source.streams] == [(160, 128)]
+    source.open()
+    assert isinstance(source._scene, EmptyScene)
+    assert source._scene.of == (3, "night", "train", "uav")
+    assert source._scene.rig is rig
+    source.open()
+    assert source._scene.seen == ["infrared/left"]  # once, so that the first frame comes as quickly as the others
+
+
 def test_opening_again_repeats_and_other_seeds_differ() -> None:
     cadence = Cadence(10.0, 0.01, 0.005)
     source = source_of(1, infrared=cadence)
@@ -97,7 +131,16 @@ def test_limit_ends_it_at_the_duration() -> None:
 
 @pytest.mark.parametrize(
     "numbers",
-    [{"rate": 0.0}, {"rate": float("nan")}, {"phase": -0.1}, {"latency": -0.1}, {"jitter": 0.05}, {"jitter": -0.1}],
+    [
+        {"rate": 0.0},
+        {"rate": float("nan")},
+        {"phase": -0.1},
+        {"latency": -0.1},
+        {"jitter": 0.05},
+        {"jitter": -0.1},
+        {"offset": float("inf")},
+        {"drift": 0.2},
+    ],
 )
 def test_absurd_cadence_is_refused(numbers: dict[str, float]) -> None:
     with pytest.raises(RigError, match=next(iter(numbers))):

@@ -77,6 +77,8 @@ def test_offers_what_the_documentation_promises():
     ("name", "choices"),
     [
         ("source", {"simulation", "folder", "video", "topics"}),
+        ("condition", {"day", "overcast", "night", "challenge"}),
+        ("view", {"vehicle", "uav"}),
         ("fuser", {"laplacian", "tardal"}),
         ("composed", {"true", "false"}),
         ("rviz", {"true", "false"}),
@@ -97,7 +99,8 @@ def test_choices_are_those_of_the_nodes():
     from tardal_ros.fusion.node import FusionParameters
 
     arguments = declared_arguments()
-    for parameters, name in ((CaptureParameters, "source"), (FusionParameters, "fuser")):
+    of_capture = [(CaptureParameters, name) for name in ("source", "condition", "view")]
+    for parameters, name in (*of_capture, (FusionParameters, "fuser")):
         (field,) = (field for field in fields(parameters) if field.name == name)
         assert set(arguments[name].choices) - {"", "topics"} == set(field.metadata["limits"].choices)
 
@@ -260,6 +263,14 @@ def test_text_stays_text(package, ros_context):
     _, started = package.launch(source="video", visible="0", infrared="1e3")
     values = parameters_of(started["rig"], "capture", "/", ros_context)
     assert (values["visible"], values["infrared"]) == ("0", "1e3")
+
+
+@pytest.mark.parametrize(("given", "calibration"), [({}, "mine.yaml"), ({"calibration": "worn.yaml"}, "worn.yaml")])
+def test_a_simulated_rig_is_registered_by_its_own_file_unless_told_otherwise(package, ros_context, given, calibration):
+    _, started = package.launch(rig="mine.yaml", view="uav", condition="night", **given)
+    capture, registration = (parameters_of(started["rig"], node, "/", ros_context) for node in STAGES[:2])
+    assert (capture["rig"], capture["view"], capture["condition"]) == ("mine.yaml", "uav", "night")
+    assert registration["calibration"] == calibration
 
 
 def test_record_path_reaches_the_recorder(package, ros_context):
