@@ -25,6 +25,7 @@ from tardal_ros.calibration import load_rig
 from tardal_ros.capture.node import CaptureNode
 from tardal_ros.capture.player import Player
 from tardal_ros.capture.source import Source, StreamInfo
+from tardal_ros.detection.laps import Laps
 from tardal_ros.detection.node import DetectionNode
 from tardal_ros.fusion import Fuser
 from tardal_ros.fusion.node import FusionNode
@@ -179,8 +180,11 @@ class NoDetector:
 
     names = ("thing",)
     device = "cpu"
+    channels = 3
+    laps = Laps()
+    confidence = 0.25
 
-    def detect(self, image: NDArray[np.uint8]) -> Detections:
+    def detect(self, image: NDArray[np.uint8], lowest: float = 1.0) -> Detections:
         """No boxes."""
         return Detections.empty(self.names)
 

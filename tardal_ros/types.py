@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 AnyArray = TypeVar("AnyArray", bound=NDArray[Any])
 
+UNTRACKED = -1
+"""Track id of a box that has no track, such as one that appears for the first time."""
+
 
 def freeze(array: AnyArray) -> AnyArray:
     """Marks an array read-only and returns it."""
@@ -144,7 +147,7 @@ class Detections:
         scores: (N,) float32 in [0, 1].
         class_ids: (N,) int64, indices into `names`.
         names: The model's class names, in its order.
-        track_ids: (N,) int64, or None without tracking.
+        track_ids: (N,) int64, `UNTRACKED` where a box has no track (yet); None without tracking.
     """
 
     xyxy: NDArray[np.float32]
@@ -158,6 +161,12 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def track(self, index: int) -> int | None:
+        """The track of one box; None where it has none."""
+        if self.track_ids is None or self.track_ids[index] == UNTRACKED:
+            return None
+        return int(self.track_ids[index])
 
     @staticmethod
     def empty(names: tuple[str, ...]) -> Detections:

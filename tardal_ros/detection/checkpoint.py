@@ -61,6 +61,7 @@ def load_checkpoint(path: Path, data: bytes, device: str = "auto") -> Network:
         size=(longest, longest),
         fixed=False,
         device=str(place),
+        channels=int(next(model.parameters()).shape[1]),  # of the first convolution
     )
 
 

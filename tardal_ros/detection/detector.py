@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tardal_ros.detection.boxes import Boxes, is_finite, suppress
+from tardal_ros.detection.laps import Laps
 from tardal_ros.errors import RigError
 from tardal_ros.types import Detections
 
@@ -27,8 +28,16 @@ class Model(Protocol):
     def device(self) -> str:
         """Where it runs: `cpu` or `cuda:N`."""
 
+    @property
+    def channels(self) -> int:
+        """How many channels its images have; a model of three takes grey images too."""
+
+    @property
+    def laps(self) -> Laps:
+        """Times of its steps, to which its user adds others."""
+
     def find(self, image: NDArray[np.uint8]) -> Boxes:
-        """Proposes boxes for a contiguous (H, W) grey or (H, W, 3) BGR uint8 image, unfiltered."""
+        """Proposes boxes for a contiguous (H, W) grey or (H, W, channels) uint8 image, unfiltered."""
 
 
 class Detector:
@@ -62,6 +71,16 @@ class Detector:
     def device(self) -> str:
         """Where the model runs: `cpu` or `cuda:N`."""
         return self._model.device
+
+    @property
+    def channels(self) -> int:
+        """How many channels its images have; a detector of three takes grey images too."""
+        return self._model.channels
+
+    @property
+    def laps(self) -> Laps:
+        """How long its steps take."""
+        return self._model.laps
 
     @property
     def confidence(self) -> float:
@@ -105,25 +124,28 @@ class Detector:
             raise RigError(f"The model has no class {unknown[0]!r}; it has {', '.join(self.names)}.")
         self._classes = names
 
-    def detect(self, image: NDArray[np.uint8]) -> Detections:
+    def detect(self, image: NDArray[np.uint8], lowest: float = 1.0) -> Detections:
         """Finds the objects in one image.
 
         Args:
-            image: (H, W) grey or (H, W, 3) BGR, uint8; strided and read-only arrays will do.
+            image: (H, W) grey or (H, W, 3) BGR, for a model of four channels (H, W, 4); uint8. Strided and read-only
+                arrays will do.
+            lowest: Report boxes down to this score where it is below `confidence`; the others stay as they are.
 
         Returns:
             The boxes, best first, clipped to the image.
 
         Raises:
-            RigError: The image is empty, or neither grey nor BGR in eight bits.
+            RigError: The image is empty, or not of eight bits and the model's channels.
         """
-        check_image(image)
+        check_image(image, self.channels)
         height, width = image.shape[:2]
         boxes = self._model.find(np.ascontiguousarray(image))
-        boxes = boxes[self._wanted(boxes)].clipped(width, height).by_score()
-        if not boxes.unique:
-            boxes = suppress(boxes, self.iou, self.max_detections)
-        boxes = boxes[: self.max_detections]
+        with self.laps.time("nms"):
+            boxes = boxes[self._wanted(boxes, lowest)].clipped(width, height).by_score()
+            if not boxes.unique:
+                boxes = suppress(boxes, self.iou, self.max_detections)
+            boxes = boxes[: self.max_detections]
         return Detections(
             boxes.xyxy.astype(np.float32),
             boxes.scores.astype(np.float32),
@@ -131,11 +153,11 @@ class Detector:
             self.names,
         )
 
-    def _wanted(self, boxes: Boxes) -> NDArray[np.bool_]:
+    def _wanted(self, boxes: Boxes, lowest: float) -> NDArray[np.bool_]:
         """(N,) which boxes are valid, sure enough and of a class asked for."""
-        wanted = is_finite(boxes) & (boxes.scores >= self.confidence)
+        wanted = is_finite(boxes) & (boxes.scores >= min(self.confidence, lowest))
         if (classes := self.classes) is not None:
-            wanted &= np.isin(boxes.class_ids, [self.names.index(name) for name in classes])
+            wanted &= np.isin(boxes.class_ids, [index for index, name in enumerate(self.names) if name in classes])
         return wanted
 
 
@@ -202,16 +224,16 @@ def _load(
     return Yolo(load_checkpoint(path, data, device), image_size)
 
 
-def check_image(image: NDArray[Any]) -> None:
-    """Refuses what is not a grey or BGR image of eight bits.
+def check_image(image: NDArray[Any], channels: int = 3) -> None:
+    """Refuses what is not an image of eight bits and so many channels; for three, grey will do.
 
     Raises:
         RigError: The image is empty, or of another layout or type.
     """
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
-        raise RigError(
-            f"The detector takes 8-bit grey (H, W) or BGR (H, W, 3) images, not {image.dtype} of shape {image.shape}."
-        )
+    fits = image.shape[2:] == (channels,) or (channels == 3 and image.ndim == 2)
+    if image.dtype != np.uint8 or not fits:
+        layout = "grey (H, W) or BGR (H, W, 3)" if channels == 3 else f"(H, W, {channels})"
+        raise RigError(f"The detector takes 8-bit {layout} images, not {image.dtype} of shape {image.shape}.")
     if image.size == 0:
         raise RigError(f"The detector got an empty image of shape {image.shape}.")
 

@@ -41,8 +41,8 @@ def draw(image: NDArray[np.uint8], detections: Detections) -> NDArray[np.uint8]:
 
 def _text(detections: Detections, index: int) -> str:
     name = detections.names[int(detections.class_ids[index])]
-    track = "" if detections.track_ids is None else f" {int(detections.track_ids[index])}"
-    return f"{name}{track} {detections.scores[index]:.0%}"
+    track = detections.track(index)
+    return f"{name}{'' if track is None else f' {track}'} {detections.scores[index]:.0%}"
 
 
 def _label(canvas: NDArray[np.uint8], text: str, corner: tuple[int, int], colour: _Colour) -> None:

@@ -23,13 +23,14 @@ def load_exported(path: Path, device: str = "auto") -> Network:
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        RigError: The file is broken, was not exported by ultralytics, or is no detection model for colour images.
+        RigError: The file is broken, was not exported by ultralytics, or is no detection model for images of three
+            or four channels.
         MissingDependencyError: onnxruntime is not installed.
     """
     session = _open(path, device)
     metadata = dict(session.get_modelmeta().custom_metadata_map)
     check_task(metadata.get("task", "unknown"), path)
-    height, width = _check_input(session, path)
+    channels, height, width = _check_input(session, path)
     fixed = isinstance(height, int) and isinstance(width, int)
     feed, dtype = session.get_inputs()[0].name, _TYPES[session.get_inputs()[0].type]
     first = session.get_outputs()[0].name
@@ -46,6 +47,7 @@ def load_exported(path: Path, device: str = "auto") -> Network:
             size=(height, width) if fixed else _pair(ast.literal_eval(metadata["imgsz"])),
             fixed=fixed,
             device=_device(session),
+            channels=channels if isinstance(channels, int) else int(metadata.get("channels", 3)),
         )
     except (KeyError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         raise RigError(
@@ -89,20 +91,18 @@ def _device(session: Any) -> str:
     return "cpu" if cuda is None else f"cuda:{cuda.get('device_id', 0)}"
 
 
-def _check_input(session: Any, path: Path) -> tuple[Any, Any]:
-    """Refuses models that do not take one colour image, and returns height and width (names where they are free)."""
+def _check_input(session: Any, path: Path) -> tuple[Any, Any, Any]:
+    """Refuses models that do not take one image, and returns channels, height and width (names where they are free)."""
     image = session.get_inputs()[0]
     shape = image.shape if len(image.shape) == 4 else [0] * 4
     batch, channels, height, width = shape
-    one_colour_image = all(
-        isinstance(length, str) or length == wanted for length, wanted in [(batch, 1), (channels, 3)]
-    )
-    if not one_colour_image or image.type not in _TYPES or len(session.get_inputs()) > 1:
+    one_image = (isinstance(batch, str) or batch == 1) and (isinstance(channels, str) or channels in (3, 4))
+    if not one_image or image.type not in _TYPES or len(session.get_inputs()) > 1:
         raise RigError(
-            f"The detector {path} takes {image.type} of shape {image.shape}, not one colour image (1, 3, H, W): "
-            "export it with batch=1 from a model with three channels."
+            f"The detector {path} takes {image.type} of shape {image.shape}, not one image (1, 3, H, W), or "
+            "(1, 4, H, W) with infrared: export it with batch=1 from a model with three or four channels."
         )
-    return height, width
+    return channels, height, width
 
 
 def _pair(size: Any) -> tuple[int, int]:

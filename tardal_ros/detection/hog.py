@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tardal_ros.detection.boxes import Boxes
+from tardal_ros.detection.laps import Laps
 from tardal_ros.errors import MissingDependencyError
 
 # The detector's window, and the part of it that a person fills (left, top, right, bottom): the windows were trained
@@ -34,6 +35,7 @@ class Hog:
 
     names = ("People",)
     device = "cpu"
+    channels = 3
 
     def __init__(self) -> None:
         if not hasattr(cv2, "HOGDescriptor"):
@@ -41,6 +43,7 @@ class Hog:
                 f"The detector `hog` needs OpenCV 4, and this is OpenCV {cv2.__version__}: run "
                 "`pip install 'opencv-python<5'`."
             )
+        self.laps = Laps()
         self._descriptor = cv2.HOGDescriptor()
         self._descriptor.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32))
 
@@ -50,6 +53,10 @@ class Hog:
         Args:
             image: (H, W) grey or (H, W, 3) BGR, uint8.
         """
+        with self.laps.time("inference"):
+            return self._find(image)
+
+    def _find(self, image: NDArray[np.uint8]) -> Boxes:
         grey = image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
         height, width = grey.shape
         factor = min(_LARGEST_FACTOR, (_LARGEST_AREA / (width * height)) ** 0.5)

@@ -36,12 +36,12 @@ def letterbox(
     """Scales an image to fit, keeping its aspect (to the pixel), and pads it evenly with grey.
 
     Args:
-        image: (H, W, 3) uint8.
+        image: (H, W, C) uint8.
         size: Height and width that the result must not exceed, in pixels.
         stride: Pad each side only to the next multiple of this; None pads to all of `size`.
 
     Returns:
-        The padded image, (h, w, 3) uint8, and where the image lies in it.
+        The padded image, (h, w, C) uint8, and where the image lies in it.
     """
     height, width = image.shape[:2]
     factor = min(size[0] / height, size[1] / width)
@@ -50,7 +50,7 @@ def letterbox(
         image = np.asarray(cv2.resize(image, fitted[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
     target = size if stride is None else (_round_up(fitted[0], stride), _round_up(fitted[1], stride))
     top, left = (target[0] - fitted[0]) // 2, (target[1] - fitted[1]) // 2
-    padded = np.full((*target, 3), _PADDING, np.uint8)
+    padded = np.full((*target, image.shape[2]), _PADDING, np.uint8)
     padded[top : top + fitted[0], left : left + fitted[1]] = image
     return padded, Letterbox((fitted[1] / width, fitted[0] / height), (left, top))
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tardal_ros.detection.boxes import Boxes
+from tardal_ros.detection.laps import Laps
 from tardal_ros.detection.letterbox import letterbox
 from tardal_ros.errors import RigError
 
@@ -21,12 +22,17 @@ class Network:
 
     Attributes:
         path: The file it came from.
-        run: (1, 3, H, W) float32 RGB in [0, 1] to the raw output of the first head, (1, _, _).
+        run: (1, channels, H, W) float32 in [0, 1] to the raw output of the first head, (1, _, _). Three channels are
+            RGB; four are in the order of the image, since ultralytics turns round no others than three.
         names: Class names, in its order.
         stride: What height and width of the input must be multiples of.
         size: Height and width of the input that it was made for.
         fixed: Whether it takes no other size.
         device: Where it runs: `cpu` or `cuda:N`.
+        channels: How many channels its input has.
+
+    Raises:
+        RigError: Stride, size or channels are impossible.
     """
 
     path: Path
@@ -36,6 +42,20 @@ class Network:
     size: tuple[int, int]
     fixed: bool
     device: str
+    channels: int = 3
+
+    def __post_init__(self) -> None:
+        height, width = self.size
+        if self.stride < 1 or min(self.size) < 1 or height % self.stride or width % self.stride:
+            raise RigError(
+                f"The detector {self.path} claims a stride of {self.stride} at {width}x{height} pixels, which does not "
+                "go together; export it again with ultralytics."
+            )
+        if self.channels not in (3, 4):
+            raise RigError(
+                f"The detector {self.path} takes images of {self.channels} channels; give one for 3 (BGR) or 4 (BGR "
+                "and infrared)."
+            )
 
 
 class Yolo:
@@ -53,7 +73,9 @@ class Yolo:
         """
         self._network = network
         self._size = _input_size(network, image_size)
-        self.find(np.zeros((*self._size, 3), np.uint8))
+        self.laps = Laps()
+        self.find(np.zeros((*self._size, network.channels), np.uint8))
+        self.laps = Laps()  # the first time does not count
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,11 +87,23 @@ class Yolo:
         """Where the network runs."""
         return self._network.device
 
+    @property
+    def channels(self) -> int:
+        """How many channels the network's input has."""
+        return self._network.channels
+
     def find(self, image: NDArray[np.uint8]) -> Boxes:
-        """Proposes boxes in pixels of a (H, W) grey or (H, W, 3) BGR uint8 image."""
-        bgr = image if image.ndim == 3 else np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
-        padded, place = letterbox(bgr, self._size, None if self._network.fixed else self._network.stride)
-        batch = np.asarray(cv2.dnn.blobFromImage(padded, 1 / 255, swapRB=True), np.float32)
+        """Proposes boxes in pixels of a (H, W) grey, (H, W, 3) BGR or (H, W, 4) uint8 image."""
+        with self.laps.time("letterbox"):
+            bgr = image if image.ndim == 3 else np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
+            padded, place = letterbox(bgr, self._size, None if self._network.fixed else self._network.stride)
+            batch = np.asarray(cv2.dnn.blobFromImage(padded, 1 / 255, swapRB=self.channels == 3), np.float32)
+        with self.laps.time("inference"):
+            boxes = self._infer(batch)
+        return Boxes(place.to_image(boxes.xyxy), boxes.scores, boxes.class_ids, boxes.unique)
+
+    def _infer(self, batch: NDArray[np.float32]) -> Boxes:
+        """Boxes in pixels of the network's input."""
         try:
             raw = self._network.run(batch)
         except Exception as error:  # a runtime raises whatever it likes
@@ -78,8 +112,7 @@ class Yolo:
                 f"The detector {self._network.path} failed on an input of {batch.shape}: {reason}"
             ) from error
         with np.errstate(invalid="ignore", over="ignore"):  # a network may give NaN; the detector drops such boxes
-            boxes = self._decode(raw)
-        return Boxes(place.to_image(boxes.xyxy), boxes.scores, boxes.class_ids, boxes.unique)
+            return self._decode(raw)
 
     def _decode(self, raw: NDArray[np.float32]) -> Boxes:
         """Reads a network's output, in pixels of its input.
@@ -123,13 +156,17 @@ def class_names(names: object, path: Path) -> tuple[str, ...]:
     """Puts a model's names, a list or a dict by class id, into a tuple.
 
     Raises:
-        RigError: There are none, or some are missing.
+        RigError: There are none, some are missing, or no message can carry one.
     """
     if isinstance(names, (list, tuple)):
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not names or set(names) != set(range(len(names))):
         raise RigError(f"The detector {path} does not name its classes from 0 on; export it again with ultralytics.")
-    return tuple(str(names[index]) for index in range(len(names)))
+    texts = tuple(str(names[index]) for index in range(len(names)))
+    for text in texts:
+        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+            raise RigError(f"The detector {path} names a class {text!a}, which is no text; export it again.")
+    return texts
 
 
 def check_task(task: object, path: Path) -> None:

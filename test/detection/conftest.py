@@ -20,21 +20,22 @@ class Weights:
     onnx: Path
 
 
-def save_checkpoint(folder: Path, architecture: str, end2end: bool = False) -> Path:
+def save_checkpoint(folder: Path, architecture: str, end2end: bool = False, channels: int = 3) -> Path:
     """Saves a checkpoint as ultralytics does, whose boxes and scores vary with the image."""
     import torch
     from ultralytics.nn.tasks import DetectionModel, SegmentationModel
 
     torch.manual_seed(3)
     kind = SegmentationModel if architecture.endswith("seg") else DetectionModel
-    model = kind(f"{architecture}.yaml", nc=len(NAMES), verbose=False)
+    model = kind(f"{architecture}.yaml", ch=channels, nc=len(NAMES), verbose=False)
     norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0  # one pass in training mode then brings all features to unit variance
     image = torch.from_numpy(make_scene().transpose(2, 0, 1)[None] / np.float32(255))
+    image = torch.cat([image, image[:, : channels - 3]], dim=1)
     with torch.no_grad():
         model.train()(torch.cat([image, image.flip(1), image.flip(2), 1 - image]))
-        for heads, spread in (("cv2", 0.3), ("cv3", 0.2), ("one2one_cv2", 0.3), ("one2one_cv3", 0.2)):
+        for heads, spread in (("cv2", 0.3), ("cv3", 0.05), ("one2one_cv2", 0.3), ("one2one_cv3", 0.05)):
             for layers in getattr(model.model[-1], heads, None) or []:
                 torch.nn.init.normal_(layers[-1].weight, std=spread)
                 torch.nn.init.zeros_(layers[-1].bias)
@@ -43,7 +44,7 @@ def save_checkpoint(folder: Path, architecture: str, end2end: bool = False) -> P
     model.names = dict(enumerate(NAMES))
     model.task = "segment" if architecture.endswith("seg") else "detect"
     model.args = {"imgsz": 160, "task": model.task}
-    path = folder / f"{architecture}.pt"
+    path = folder / "network.pt"  # by its name alone, ultralytics would look for a YOLOv5 on the network
     torch.save({"model": model, "train_args": model.args}, path)
     return path
 
@@ -86,9 +87,30 @@ def yolo11_free(yolo11: Weights, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="session")
 def yolo26(ultralytics_offline: None, tmp_path_factory: pytest.TempPathFactory) -> Weights:
-    """Leaves one box per object by itself."""
+    """Leaves one box per object by itself; exported for any input size."""
     checkpoint = save_checkpoint(tmp_path_factory.mktemp("yolo26"), "yolo26n", end2end=True)
-    return Weights(checkpoint, export(checkpoint, end2end=True))
+    return Weights(checkpoint, export(checkpoint, end2end=True, dynamic=True))
+
+
+@pytest.fixture(scope="session")
+def yolov5u(ultralytics_offline: None, tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """YOLOv5 with the newer, anchor-free head; exported for any input size."""
+    checkpoint = save_checkpoint(tmp_path_factory.mktemp("yolov5u"), "yolov5n")
+    return Weights(checkpoint, export(checkpoint, dynamic=True))
+
+
+@pytest.fixture(scope="session")
+def yolov8(ultralytics_offline: None, tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """Exported for any input size."""
+    checkpoint = save_checkpoint(tmp_path_factory.mktemp("yolov8"), "yolov8n")
+    return Weights(checkpoint, export(checkpoint, dynamic=True))
+
+
+@pytest.fixture(scope="session")
+def stacked(ultralytics_offline: None, tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """Takes four channels."""
+    checkpoint = save_checkpoint(tmp_path_factory.mktemp("stacked"), "yolo11n", channels=4)
+    return Weights(checkpoint, export(checkpoint))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tardal_ros.detection import create_detector
 from tardal_ros.detection.boxes import Boxes
 from tardal_ros.detection.detector import Detector
+from tardal_ros.detection.laps import Laps
 from tardal_ros.errors import RigError
 
 
@@ -18,11 +19,13 @@ class Scripted:
     """A model that proposes what it is told."""
 
     names = ("People", "Car", "Bus")
+    channels = 3
 
     def __init__(self, xyxy, scores, class_ids=None, unique: bool = False) -> None:
         ids = np.zeros(len(scores), np.int64) if class_ids is None else np.asarray(class_ids, np.int64)
         self.boxes = Boxes(np.asarray(xyxy, np.float32).reshape(-1, 4), np.asarray(scores, np.float32), ids, unique)
         self.seen: list[np.ndarray] = []
+        self.laps = Laps()
 
     def find(self, image: np.ndarray) -> Boxes:
         self.seen.append(image)
@@ -59,6 +62,23 @@ def test_thresholds_change_at_run_time() -> None:
     np.testing.assert_array_equal(detector.detect(IMAGE).class_ids, [1])
     detector.classes = None
     np.testing.assert_array_equal(detector.detect(IMAGE).class_ids, [0])
+
+
+def test_fainter_boxes_come_on_request_and_leave_the_others_as_they_are() -> None:
+    xyxy = [[0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10], [20, 0, 30, 9]]
+    detector = Detector(Scripted(xyxy, [0.9, 0.2, 0.15, 0.3]), confidence=0.25)
+    plain, more = detector.detect(IMAGE), detector.detect(IMAGE, 0.1)
+    np.testing.assert_allclose(plain.scores, [0.9, 0.3])
+    np.testing.assert_array_equal(more.xyxy[:2], plain.xyxy)
+    detector.iou = 0.95
+    np.testing.assert_allclose(detector.detect(IMAGE, 0.18).scores, [0.9, 0.3, 0.2])
+    assert len(detector.detect(IMAGE, 0.8)) == 2
+
+
+def test_classes_of_one_name_are_all_reported() -> None:
+    model = Scripted(APART, [0.9, 0.8, 0.7], [0, 1, 2])
+    model.names = ("Car", "Bus", "Car")
+    assert Detector(model, classes=["Car"]).detect(IMAGE).class_ids.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1.1, float("nan"), float("inf"), "half", None, True])

@@ -3,12 +3,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from tardal_ros.detection import create_detector
 from tardal_ros.errors import MissingDependencyError, RigError
 from tardal_ros.types import Detections
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MSRS = REPOSITORY.parent / "shared" / "data" / "msrs"
 
 
 def altered(source: Path, folder: Path, metadata: dict[str, str | None]) -> Path:
@@ -31,12 +35,43 @@ def assert_same(found: Detections, expected: Detections) -> None:
         assert np.any(near & (np.abs(expected.scores - score) < 1e-3) & (expected.class_ids == class_id))
 
 
-@pytest.mark.parametrize("network", ["yolo11", "yolo26"])
-def test_both_backends_agree(network, request, scene) -> None:
+def pictures() -> list[np.ndarray]:
+    """Rendered visible images from the documentation, and real ones in both spectra where they are at hand."""
+    rendered = [cv2.imread(str(path))[:, :600] for path in sorted((REPOSITORY / "docs/simulation").glob("[dn]*.jpg"))]
+    assert len(rendered) == 2
+    real = [sorted((MSRS / spectrum).iterdir())[0] for spectrum in ("vi", "ir") if MSRS.is_dir()]
+    return rendered + [cv2.imread(str(path)) for path in real]
+
+
+@pytest.mark.parametrize("network", ["yolov5u", "yolov8", "yolo11", "yolo26"])
+def test_both_backends_agree_on_rendered_and_real_images(network, request) -> None:
     weights = request.getfixturevalue(network)
+    onnx = request.getfixturevalue("yolo11_free") if network == "yolo11" else weights.onnx
     options = {"iou": 1.0, "max_detections": 1000}
-    expected = create_detector(weights.pt, trust_weights=True, **options).detect(scene)
-    assert_same(create_detector(weights.onnx, **options).detect(scene), expected)
+    checkpoint, exported = create_detector(weights.pt, trust_weights=True, **options), create_detector(onnx, **options)
+    for image in pictures():
+        assert_same(exported.detect(image), checkpoint.detect(image))
+
+
+def test_both_backends_agree_at_a_fixed_size(yolo11, scene) -> None:
+    options = {"iou": 1.0, "max_detections": 1000}
+    expected = create_detector(yolo11.pt, trust_weights=True, **options).detect(scene)
+    assert_same(create_detector(yolo11.onnx, **options).detect(scene), expected)
+
+
+def test_both_backends_agree_on_four_channels(stacked, scene) -> None:
+    stack = np.dstack([scene, scene[::-1, :, 0]])
+    options = {"iou": 1.0, "max_detections": 1000}
+    checkpoint = create_detector(stacked.pt, trust_weights=True, **options)
+    exported = create_detector(stacked.onnx, **options)
+    assert checkpoint.channels == exported.channels == 4
+    found = exported.detect(stack)
+    assert_same(found, checkpoint.detect(stack))
+    # Each channel counts, in its place.
+    for other in (np.dstack([scene, scene[..., 0]]), stack[..., [2, 1, 0, 3]]):
+        assert not np.array_equal(exported.detect(other).scores, found.scores)
+    with pytest.raises(RigError, match=r"\(H, W, 4\) images, not uint8 of shape \(160, 160, 3\)"):
+        exported.detect(scene)
 
 
 def test_any_image_fits_a_fixed_input(yolo11) -> None:
@@ -79,6 +114,12 @@ def test_another_size_than_exported_is_refused(yolo11) -> None:
         ({"names": "{0: 'a'}"}, "not that of an ultralytics detection model with 1 classes"),
         ({"stride": "wide"}, "lacks the metadata"),
         ({"stride": None}, "lacks the metadata"),
+        ({"stride": "0"}, "claims a stride of 0 at 160x160 pixels"),
+        ({"stride": "64"}, "claims a stride of 64 at 160x160 pixels"),
+        ({"names": "{0: 'a', 1: 'b', 2: 'c', 3: 'd', 4: 'e', 5: 'f', 6: 'g'}"}, "detection model with 7 classes"),
+        ({"names": "{0: 'a\\0', 1: 'b', 2: 'c', 3: 'd', 4: 'e', 5: 'f'}"}, "names a class 'a.x00', which is no text"),
+        ({"names": "['\\ud800', 'b', 'c', 'd', 'e', 'f']"}, "which is no text"),
+        ({"names": "[1e999999, nan"}, "lacks the metadata names"),
     ],
 )
 def test_metadata_that_is_missing_or_wrong_is_named(metadata, message, yolo11, tmp_path) -> None:
@@ -92,8 +133,8 @@ def test_names_with_odd_characters_are_kept(yolo11, tmp_path) -> None:
     assert create_detector(path).names == names
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 160, 160), (1, 4, 160, 160)])
-def test_other_inputs_than_one_colour_image_are_refused(shape, tmp_path) -> None:
+@pytest.mark.parametrize("shape", [(2, 3, 160, 160), (1, 1, 160, 160), (1, 5, 160, 160), (1, 3, 160)])
+def test_other_inputs_than_one_image_are_refused(shape, tmp_path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     tensor = onnx.helper.make_tensor_value_info
@@ -106,7 +147,7 @@ def test_other_inputs_than_one_colour_image_are_refused(shape, tmp_path) -> None
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
     onnx.helper.set_model_props(model, {"task": "detect", "names": "{0: 'a'}", "stride": "32"})
     onnx.save(model, tmp_path / "other.onnx")
-    with pytest.raises(RigError, match="not one colour image"):
+    with pytest.raises(RigError, match="not one image"):
         create_detector(tmp_path / "other.onnx")
 
 

@@ -13,8 +13,8 @@ PATH = Path("some.onnx")
 NAMES = ("People", "Car")
 
 
-def network(run, size=(64, 64), fixed=False, stride=32) -> Network:
-    return Network(PATH, run, NAMES, stride, size, fixed, "cpu")
+def network(run, size=(64, 64), fixed=False, stride=32, channels=3) -> Network:
+    return Network(PATH, run, NAMES, stride, size, fixed, "cpu", channels)
 
 
 def rows(*boxes) -> np.ndarray:
@@ -63,6 +63,35 @@ def test_the_network_sees_rgb_between_0_and_1() -> None:
     assert batches[-1].shape == (1, 3, 32, 64)
     assert batches[-1].dtype == np.float32
     np.testing.assert_allclose(batches[-1][0, :, 16, 32], [0, 0.2, 1], atol=1e-6)
+
+
+def test_four_channels_stay_in_their_order() -> None:
+    batches: list[np.ndarray] = []
+    model = Yolo(network(lambda batch: batches.append(batch) or rows(), channels=4))
+    image = np.zeros((20, 40, 4), np.uint8)
+    image[:] = 255, 51, 0, 102
+    model.find(image)
+    np.testing.assert_allclose(batches[-1][0, :, 16, 32], [1, 0.2, 0, 0.4], atol=1e-6)
+    assert batches[0].shape == (1, 4, 64, 64)
+
+
+@pytest.mark.parametrize("channels", [0, 1, 2, 5])
+def test_other_numbers_of_channels_are_refused(channels) -> None:
+    with pytest.raises(RigError, match=f"images of {channels} channels"):
+        network(lambda batch: rows(), channels=channels)
+
+
+@pytest.mark.parametrize(("stride", "size"), [(0, (64, 64)), (-32, (64, 64)), (32, (64, 100)), (32, (0, 64))])
+def test_a_stride_that_does_not_fit_the_size_is_refused(stride, size) -> None:
+    with pytest.raises(RigError, match=f"claims a stride of {stride} at {size[1]}x{size[0]} pixels"):
+        network(lambda batch: rows(), size, stride=stride)
+
+
+def test_its_steps_are_timed_without_the_warm_up() -> None:
+    model = Yolo(network(lambda batch: rows()))
+    assert model.laps.read() == {}
+    model.find(np.zeros((20, 40), np.uint8))
+    assert list(model.laps.read()) == ["letterbox", "inference"]
 
 
 def test_a_fixed_network_always_sees_its_size() -> None:
