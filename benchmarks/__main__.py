@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-NAMES = ("codec", "pairing", "registration", "fusion", "detection", "rig")
+NAMES = ("codec", "pairing", "registration", "fusion", "detection", "rig", "simulation")
 RESULT = Path("out") / "bench.json"
 Row = dict[str, object]
 

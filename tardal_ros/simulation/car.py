@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -93,11 +94,14 @@ def _paint_side(rng: np.random.Generator, climate: Climate, body: Body, paint: C
     length, roof, belt = body.length, body.roof, body.belt
     easel = Easel(rng, round((length + 2 * _MARGIN) * _METRE), round((roof + 2 * _MARGIN) * _METRE))
 
-    def shape(*points: Point) -> Mask:
-        return easel.polygon([((x + _MARGIN) * _METRE, (roof + _MARGIN - z) * _METRE) for x, z in points])
+    def texels(*points: Point) -> list[Point]:
+        return [((x + _MARGIN) * _METRE, (roof + _MARGIN - z) * _METRE) for x, z in points]
 
-    def band(left: float, low: float, right: float, high: float) -> Mask:
-        return shape((left, high), (right, high), (right, low), (left, low))
+    def shape(*points: Point) -> Mask:
+        return easel.polygon(texels(*points))
+
+    def bands(lefts: Sequence[float], low: float, wide: float, high: float) -> Mask:
+        return easel.polygon(*(texels((x, high), (x + wide, high), (x + wide, low), (x, low)) for x in lefts))
 
     outline = shape(
         (0.05, _CLEAR), (0.0, 0.45), (0.03, body.deck), (body.rear[0], belt), (body.rear[1], roof - 0.05),
@@ -108,19 +112,17 @@ def _paint_side(rng: np.random.Generator, climate: Climate, body: Body, paint: C
     v, u = np.mgrid[0 : whole.shape[0], 0 : whole.shape[1]].astype(np.float32)
     x, z = 0.5 * u / _METRE - _MARGIN, roof + _MARGIN - 0.5 * v / _METRE
     easel.paint(whole, _lacquer(paint, z, belt), _sheet_metal(climate, length - 0.6 - x, z), 0.07 * _METRE, 0.4)
-    easel.paint(band(0.25, _CLEAR, length - 0.2, 0.34) & whole, _DARK, climate.air + 3.0, 0.03 * _METRE, 0.4)
+    easel.paint(bands([0.25], _CLEAR, length - 0.45, 0.34) & whole, _DARK, climate.air + 3.0, 0.03 * _METRE, 0.4)
     doors = [body.wheels[0] + body.radius + 0.08, *body.posts[1:], body.screen[1] - 0.12]
-    seams = [band(door, 0.36, door + 0.015, belt) for door in doors]
-    easel.paint(np.maximum.reduce(seams), darker(paint, 0.35), climate.air, 1.0, 0.2)
-    handles = [band(door - 0.30, belt - 0.13, door - 0.14, belt - 0.10) for door in doors[1:]]
-    easel.paint(np.maximum.reduce(handles), (0.5, 0.5, 0.5), climate.air, 0.02 * _METRE, 0.2)
+    easel.paint(bands(doors, 0.36, 0.015, belt), darker(paint, 0.35), climate.air, 1.0, 0.2)
+    handles = bands([door - 0.30 for door in doors[1:]], belt - 0.13, 0.16, belt - 0.10)
+    easel.paint(handles, (0.5, 0.5, 0.5), climate.air, 0.02 * _METRE, 0.2)
     left, right = (body.rear[0] + 0.14, body.rear[1] + 0.03), (body.screen[1] - 0.14, body.screen[0] - 0.02)
     cabin = shape((left[0], belt), (left[1], roof - 0.11), (right[1], roof - 0.09), (right[0], belt))
     easel.paint(cabin, _DARK, climate.air, 1.0, 0.2)
     panes = shape((left[0] + 0.06, belt + 0.03), (left[1] + 0.02, roof - 0.14), (right[1] - 0.03, roof - 0.12),
                   (right[0] - 0.06, belt + 0.03))  # fmt: skip
-    for post in body.posts:
-        panes[band(post - 0.04, 0.0, post + 0.04, roof) > 0] = 0
+    panes[bands([post - 0.04 for post in body.posts], 0.0, 0.08, roof) > 0] = 0
     easel.paint(panes, reflection((z - belt) / (roof - belt), x), pane_warmth(climate, 0.4), 0.02 * _METRE, 0.4)
     lamps = (
         shape((length - 0.38, body.nose - 0.05), (length - 0.06, body.nose - 0.10), (length - 0.03, body.nose - 0.24)),

@@ -64,7 +64,7 @@ class Climate:
         return emissivity * temperature + (1.0 - emissivity) * mirrored
 
 
-_DAY = Climate((0.68, 0.65, 0.62), 0.33, False, 19.0, 7.0, 0.45, 8.5, 25.5, 27.5, 1.8, haze=600.0)
+_DAY = Climate((0.70, 0.67, 0.64), 0.30, False, 19.0, 7.0, 0.45, 8.5, 25.5, 27.5, 1.8, haze=600.0)
 _OVERCAST = Climate((0.88, 0.87, 0.85), 0.0, False, 12.0, 4.0, 0.95, 0.0, 13.5, 23.0, 2.0, haze=300.0, veil=185.0)
 _NIGHT = Climate((0.12, 0.105, 0.10), 0.0, True, 8.0, -4.0, 0.2, 0.0, 10.5, 20.0, 4.0, haze=900.0, veil=14.0)
 _HAZARDS: Mapping[str, Climate] = {

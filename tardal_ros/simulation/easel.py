@@ -55,10 +55,11 @@ class Easel:
         self._heat = np.zeros((*self._shape, 2), np.float32)
         self._light: Image | None = None
 
-    def polygon(self, points: Sequence[Point]) -> Mask:
-        """A mask of the inside of a polygon."""
+    def polygon(self, *outlines: Sequence[Point]) -> Mask:
+        """A mask of the inside of polygons, which do not overlap."""
         mask = np.zeros(self._shape, np.uint8)
-        cv2.fillPoly(mask, [np.round(np.array(points) * _FINER * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
+        corners = [np.round(np.array(points) * _FINER * 16).astype(np.int32) for points in outlines]
+        cv2.fillPoly(mask, corners, 1, cv2.LINE_8, 4)
         return mask
 
     def text(self, text: str, centre: Point, height: float, thickness: float) -> Mask:
@@ -72,8 +73,13 @@ class Easel:
 
     def oval(self, centre: Point, radii: Point) -> Mask:
         """A mask of an ellipse."""
+        return self.ovals([centre], radii)
+
+    def ovals(self, centres: Sequence[Point], radii: Point) -> Mask:
+        """A mask of equal ellipses, which do not overlap."""
         angles = np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)
-        return self.polygon([(centre[0] + radii[0] * np.cos(a), centre[1] + radii[1] * np.sin(a)) for a in angles])
+        ring = [(radii[0] * float(np.cos(angle)), radii[1] * float(np.sin(angle))) for angle in angles]
+        return self.polygon(*([(x + dx, y + dy) for dx, dy in ring] for x, y in centres))
 
     def limb(self, start: Point, end: Point, thick: float, thin: float) -> Mask:
         """A mask of a round-ended limb that tapers from radius `thick` to `thin`."""

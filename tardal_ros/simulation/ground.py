@@ -36,8 +36,10 @@ def lay_ground(rng: np.random.Generator, climate: Climate, styles: Styles) -> li
         far = TILE - index * _STRIP
         faces.append(Face((-FRONTS, far, 0.0), (2 * FRONTS, 0.0, 0.0), (0.0, -_STRIP, 0.0), skin))
     meadow = _meadow(rng, climate, styles)
-    for left in (-FRONTS - 2 * _FIELD, -FRONTS - _FIELD, FRONTS, FRONTS + _FIELD):
-        faces.append(Face((left, TILE, 0.0), (_FIELD, 0.0, 0.0), (0.0, -TILE, 0.0), meadow))
+    # Two fields on either side; the outer ones are wide, since a drone high up sees far.
+    near, wide = FRONTS + _FIELD, 4.0 * _FIELD
+    for left, width in ((-near - wide, wide), (-near, _FIELD), (FRONTS, _FIELD), (near, wide)):
+        faces.append(Face((left, TILE, 0.0), (width, 0.0, 0.0), (0.0, -TILE, 0.0), meadow))
     return faces
 
 

@@ -86,13 +86,12 @@ def _side_easel(rng: np.random.Generator, size: Size) -> Easel:
     return Easel(rng, round(size[0] * _METRE), round(size[2] * _METRE))
 
 
-def _box_mask(easel: Easel, left: float, top: float, right: float, bottom: float) -> Mask:
-    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    return easel.polygon([(x * _METRE, y * _METRE) for x, y in corners])
+def _corners(left: float, top: float, right: float, bottom: float) -> list[Point]:
+    return [(x * _METRE, y * _METRE) for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))]
 
 
 def _rectangle(easel: Easel, left: float, top: float, right: float, bottom: float, paint: tuple[Colour, float]) -> None:
-    easel.paint(_box_mask(easel, left, top, right, bottom), paint[0], paint[1], 0.03 * _METRE, 0.5)
+    easel.paint(easel.polygon(_corners(left, top, right, bottom)), paint[0], paint[1], 0.03 * _METRE, 0.5)
 
 
 def _lettered(easel: Easel, text: str, centre: Point, height: float, pen: float, mirror: bool) -> Mask:
@@ -133,24 +132,21 @@ def _bus_side(rng: np.random.Generator, climate: Climate, size: Size, hue: Colou
     pitch, doors = (length - 0.7) / panes, (panes - 1, panes // 2)
     sills = [height - (0.45 if pane in doors else 1.38) for pane in range(panes)]
     lefts = [0.35 + pane * pitch for pane in range(panes)]
-    glass = np.maximum.reduce(
-        [_box_mask(easel, x + 0.05, 0.47, x + pitch - 0.05, y) for x, y in zip(lefts, sills, strict=True)]
-    )
+    panes_of = [_corners(x + 0.05, 0.47, x + pitch - 0.05, y) for x, y in zip(lefts, sills, strict=True)]
+    glass = easel.polygon(*panes_of)
     for pane in doors:
-        glass[
-            _box_mask(easel, lefts[pane] + 0.5 * pitch - 0.03, 0.47, lefts[pane] + 0.5 * pitch + 0.03, height) > 0
-        ] = 0
+        middle = lefts[pane] + 0.5 * pitch
+        glass[easel.polygon(_corners(middle - 0.03, 0.47, middle + 0.03, height)) > 0] = 0
     rows, columns = (np.arange(side, dtype=np.float32) * 0.5 / _METRE for side in glass.shape)
     tone = reflection(np.clip(1.0 - (rows[:, None] - 0.47) / 1.2, 0.0, 1.0), columns[None, :])
     lit = (0.42, 0.58, 0.66) if climate.lamps else (0.0, 0.0, 0.0)
     easel.paint(glass, tone, pane_warmth(climate, 0.5) + 1.0, 0.03 * _METRE, 0.5, lit)
     seats = [x + 0.25 * pitch + 0.5 * pitch * n for x in lefts[:-1] for n in range(2) if rng.random() < 0.5]
-    for x in seats:
-        head = easel.oval((x * _METRE, 1.05 * _METRE), (0.11 * _METRE, 0.14 * _METRE))
-        head |= easel.oval((x * _METRE, (height - 1.38) * _METRE), (0.22 * _METRE, 0.42 * _METRE))
-        shape = head & glass
-        if shape.any():
-            easel.paint(shape, np.asarray(0.5 * tone, np.float32), pane_warmth(climate, 0.5) + 1.0, 0.1 * _METRE, 0.2)
+    heads = easel.ovals([(x * _METRE, 1.05 * _METRE) for x in seats], (0.11 * _METRE, 0.14 * _METRE))
+    shoulders = [(x * _METRE, (height - 1.38) * _METRE) for x in seats]
+    people = (heads | easel.ovals(shoulders, (0.22 * _METRE, 0.42 * _METRE))) & glass
+    if people.any():
+        easel.paint(people, np.asarray(0.5 * tone, np.float32), pane_warmth(climate, 0.5) + 1.0, 0.1 * _METRE, 0.2)
     letters = _lettered(easel, ad, (0.42 * length * _METRE, (height - 0.64) * _METRE), 0.30, 3.0, mirror)
     easel.paint(letters, (0.9, 0.92, 0.94), metal + 0.5, 0.01, 0.4)
     _wheels(easel, climate, (2.5, length - 2.9), height)

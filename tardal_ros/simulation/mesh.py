@@ -33,6 +33,11 @@ def here(place: Floats, eye: Floats) -> Floats:
     return copy
 
 
+def ahead(along: float, eye: Floats) -> float:
+    """How many metres ahead of a rig at `eye` that copy is (`here`) of what stands so far along the street."""
+    return (along - float(eye[1]) + _BEHIND) % LENGTH - _BEHIND
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """One face.
@@ -73,11 +78,15 @@ class Mesh:
     @staticmethod
     def of(faces: Sequence[Face]) -> Mesh:
         """Collects faces."""
-        corners = np.array([[face.origin, face.across, face.down] for face in faces], np.float64).reshape(-1, 3, 3)
-        both = np.array([face.both_sides for face in faces], np.bool_)
+        corners = np.array([(face.origin, face.across, face.down) for face in faces], np.float64)
         skins = tuple(face.skin for face in faces)
-        sizes = np.array([skin.size for skin in skins], np.int64).reshape(-1, 2)
-        return Mesh(corners, skins, sizes, np.array([skin.opaque for skin in skins], np.bool_), both)
+        return Mesh(
+            corners.reshape(-1, 3, 3),
+            skins,
+            np.array([skin.size for skin in skins], np.int64).reshape(-1, 2),
+            np.array([skin.opaque for skin in skins], np.bool_),
+            np.array([face.both_sides for face in faces], np.bool_),
+        )
 
     def at(self, place: Vector, heading: float = 0.0) -> Mesh:
         """The same, its own y axis turned by `heading` (anticlockwise, radians), standing at a place of the world."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -67,12 +68,12 @@ class Skin:
     heat: Image
     glow: Bytes | None = None
 
-    @property
+    @cached_property
     def opaque(self) -> bool:
         """Whether it covers its face all over."""
         return self.heat.ndim == 2
 
-    @property
+    @cached_property
     def size(self) -> tuple[int, int]:
         """Width and height in texels."""
         return self.heat.shape[1], self.heat.shape[0]

@@ -76,7 +76,7 @@ def _heaven(rng: np.random.Generator, climate: Climate, styles: Styles, height: 
         white = np.full((1, 1, 1), 0.075, np.float32)
     else:
         low, top = np.array((0.95, 0.91, 0.85), np.float32), np.array(high, np.float32)
-        bellies = smoothstep(-1.0, 2.0, np.roll(flat, -rows // 3, axis=0))
+        bellies = smoothstep(-1.0, 2.0, flat[::-1])
         white = (0.80 if climate.clouds > 0.5 else 1.0) - 0.16 * bellies[..., None]
     blue = low + (height**0.6)[..., None] * (top - low)
     return np.asarray(blue + cover[..., None] * (white - blue), np.float32), cover
@@ -107,4 +107,4 @@ def _sun(colour: Image, heat: Image, rise: Image) -> None:
     colour += (1.6 * np.exp(-((away / 0.03) ** 2)) + 0.8 * np.exp(-away / 0.14))[..., None] * np.array(
         (0.75, 0.92, 1.0), np.float32
     )
-    heat += (60.0 * np.exp(-((away / 0.02) ** 2)) + 9.0 * np.exp(-away / 0.16)).astype(np.float32)
+    heat += (60.0 * np.exp(-((away / 0.014) ** 2)) + 9.0 * np.exp(-away / 0.16)).astype(np.float32)

@@ -32,7 +32,7 @@ from tardal_ros.simulation.furniture import LAMP, SHELTER, SIGN, glaze_shelter, 
 from tardal_ros.simulation.ground import FRONTS, TILE, lay_ground
 from tardal_ros.simulation.heavy import build_bus, build_truck
 from tardal_ros.simulation.house import build_house
-from tardal_ros.simulation.mesh import GROUND, HOUSES, LENGTH, SKY, Mesh, Stage, Thing, here
+from tardal_ros.simulation.mesh import GROUND, HOUSES, LENGTH, SKY, Mesh, Stage, Thing, ahead, here
 from tardal_ros.simulation.plants import grow_hedge, grow_tree
 from tardal_ros.simulation.skin import Skin
 from tardal_ros.simulation.sky import hang_sky
@@ -40,6 +40,7 @@ from tardal_ros.simulation.smoke import Smoke
 from tardal_ros.simulation.styles import STYLES
 
 _SIGHT = 170.0
+_PASSED = -12.0  # Metres; what stands further behind the rig is out of all its views.
 
 Actor = Pedestrian | Vehicle | Post | Cutout | Pane | Plume
 
@@ -72,7 +73,9 @@ class World:
         eye = self._drive.pose(time).translation
         things = [self._sky]
         for actor in self._actors:
-            things += [thing for thing in actor.at(time, eye) if abs(thing.haunt[1] - eye[1]) < _SIGHT]
+            along = actor.way(time)[1] if isinstance(actor, Pedestrian | Vehicle) else float(actor.place[1])
+            if _PASSED < ahead(along, eye) < _SIGHT:
+                things += actor.at(time, eye)
         moving, still = Stage.of(things), self._still
         haunts = here(still.haunts, eye)
         corners = still.corners.copy()

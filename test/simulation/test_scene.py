@@ -260,8 +260,9 @@ def test_projected_3d_boxes_hit_boxes(day_scene: Scene, stream: str) -> None:
             within = 0.51 + (0.0 if instance.name in ("Car", "Bus", "Truck") else 0.2 * np.ptp(pixels, axis=0).max())
             assert np.all(instance.box[:2] > pixels.min(axis=0) - within)
             assert np.all(instance.box[2:] < pixels.max(axis=0) + within)
-            if instance.name == "Bus":
-                # Of a bus the upper corners are solid, so its box reaches them.
+            if instance.name == "Bus" and np.ptp(pixels, axis=0).min() > 24.0:
+                # Of a bus the upper corners are solid, so its box reaches them. (The tip of a farther one's roof is
+                # thinner than a pixel, and can lie between two centres.)
                 top = pixels[1::2]
                 assert np.all(instance.box[:2] < top.min(axis=0) + 0.51)
                 assert instance.box[2] > top.max(axis=0)[0] - 0.51

@@ -16,7 +16,7 @@ from tardal_ros.simulation.styles import STYLES, Styles
 from tardal_ros.simulation.world import World
 
 TRAIN, TEST = STYLES
-WORLDS = ((0, "day"), (1, "night"), (0, "challenge"))
+WORLDS = ((0, "day"), (1, "night"))
 
 
 @pytest.mark.parametrize("table", [each.name for each in fields(Styles)])
