@@ -1,0 +1,54 @@
+"""Arguments of the `score-detector` command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from tardal_ros.commands.train_detector import TEST_SCENES, Bar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("weights", help="detector to score: hog, or a model file .onnx or .pt")
+    parser.add_argument(
+        "--data", type=Path, help="folder with vi/, ir/, labels/ and classes.txt (default: rendered test scenes)"
+    )
+    parser.add_argument("--fuser", default="laplacian", help="laplacian or tardal (default: %(default)s)")
+    parser.add_argument("--fuser-weights", type=Path, help="weights file of the fuser")
+    parser.add_argument("--image-size", type=int, help="longer side at which the detector looks (default: its own)")
+    parser.add_argument(
+        "--trust-weights", action="store_true", help="load a .pt that is not in the list of trusted ones"
+    )
+    parser.add_argument("--out", type=Path, help="JSON file to write the figures to")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Scores a detector on fused, visible and infrared images.
+
+    Raises:
+        RigError: The weights or the data cannot be used, or a library is missing.
+    """
+    from tardal_ros.detection.detector import create_detector
+    from tardal_ros.evaluation.detection import CONFIDENCE, Plan, as_table, prepare_test_scenes, score_folder
+    from tardal_ros.evaluation.truth import replace_bytes
+
+    detector = create_detector(
+        arguments.weights,
+        confidence=CONFIDENCE,
+        image_size=arguments.image_size,
+        trust_weights=arguments.trust_weights,
+    )
+    folder = arguments.data or TEST_SCENES
+    if arguments.data is None:
+        prepare_test_scenes(folder, Plan(), Bar("rendered test scenes"))
+    scores = score_folder(detector, folder, arguments.fuser, arguments.fuser_weights)
+    for shown, each in scores.items():
+        sys.stdout.write(f"\n{shown}: {each.images} images of {each.scenes} scenes\n\n{as_table(each)}")
+    if arguments.out is not None:
+        figures = {shown: asdict(each) for shown, each in scores.items()}
+        replace_bytes(arguments.out, (json.dumps(figures, indent=1) + "\n").encode())
+    return 0

@@ -1,0 +1,1 @@
+"""Training networks offline, with the very modules that the nodes run."""

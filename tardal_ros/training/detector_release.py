@@ -1,0 +1,146 @@
+"""What a trained detector ships as: ONNX, a state dict, and a model card with its figures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tardal_ros.detection.detector import create_detector
+from tardal_ros.detection.offline import contained
+from tardal_ros.errors import MissingDependencyError
+from tardal_ros.evaluation.detection import CONFIDENCE, as_table, prepare_test_scenes, score_folder
+from tardal_ros.evaluation.detection_metric import Scores
+from tardal_ros.evaluation.summary import installed_versions
+from tardal_ros.evaluation.truth import replace_bytes
+from tardal_ros.simulation import CLASSES, VERSION
+from tardal_ros.training.detector_config import DetectorConfig
+
+
+def release(
+    config: DetectorConfig,
+    model: Any,
+    data: Path,
+    folder: Path,
+    on_scene: Callable[[int, int], None],
+    real: Path | None,
+) -> list[Path]:
+    """Exports a trained detector, scores what was exported, and writes its model card.
+
+    Args:
+        config: How it was trained.
+        model: The trained `ultralytics.nn.tasks.DetectionModel`.
+        data: The folder of the data set; test scenes go to `test/` in it.
+        folder: Where to write `detector.onnx`, `detector.safetensors`, `detector.json` and `detector.md`.
+        on_scene: Called as test scenes are rendered.
+        real: Folder of labelled real pairs to score on as well.
+
+    Returns:
+        The files written.
+
+    Raises:
+        RigError: A folder cannot be read or written.
+        MissingDependencyError: A library is not installed.
+    """
+    onnx, state = folder / "detector.onnx", folder / "detector.safetensors"
+    replace_bytes(onnx, export_onnx(model, config.image_size))
+    replace_bytes(state, state_dict(model, config))
+    prepare_test_scenes(data / "test", config.test, on_scene)
+    detector = create_detector(onnx, confidence=CONFIDENCE, device="cpu")
+    scores = {"rendered test scenes": score_folder(detector, data / "test", config.fuser)}
+    if real is not None:
+        scores[f"{real.name}, zero-shot"] = score_folder(detector, real, config.fuser)
+    figures = {name: {shown: asdict(each) for shown, each in of.items()} for name, of in scores.items()}
+    table, card = folder / "detector.json", folder / "detector.md"
+    replace_bytes(table, (json.dumps(figures, indent=1) + "\n").encode())
+    training = len((data / "train.txt").read_text("utf-8").split())
+    replace_bytes(card, model_card(config, training, [onnx, state], scores).encode())
+    return [onnx, state, table, card]
+
+
+def export_onnx(model: Any, image_size: int) -> bytes:
+    """Exports a detection model for any input size, with class names, stride and size in its metadata.
+
+    Raises:
+        MissingDependencyError: onnx or ultralytics is not installed.
+    """
+    with contained():
+        import torch
+        from ultralytics import YOLO
+    try:
+        import onnx  # noqa: F401
+    except ImportError:
+        raise MissingDependencyError("Exporting needs onnx: run `pip install '.[export]'` in the checkout.") from None
+    copy = deepcopy(model)
+    copy.args = {"imgsz": image_size, "task": "detect"}
+    copy.task = "detect"
+    copy.criterion = None
+    with tempfile.TemporaryDirectory(prefix="tardal_ros-") as folder:
+        path = Path(folder, "detector.pt")  # ultralytics exports files only
+        torch.save({"model": copy, "train_args": copy.args}, path)
+        return Path(YOLO(path).export(format="onnx", imgsz=image_size, dynamic=True, verbose=False)).read_bytes()
+
+
+def state_dict(model: Any, config: DetectorConfig) -> bytes:
+    """The weights as safetensors, with what it takes to build their model.
+
+    Raises:
+        MissingDependencyError: safetensors is not installed.
+    """
+    try:
+        from safetensors.torch import save
+    except ImportError:
+        raise MissingDependencyError(
+            "Writing weights needs safetensors: run `pip install '.[train]'` in the checkout."
+        ) from None
+    told = {"model": config.model, "names": json.dumps(CLASSES), "imgsz": str(config.image_size)}
+    return bytes(save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, told))
+
+
+def model_card(config: DetectorConfig, pictures: int, files: list[Path], scores: dict[str, dict[str, Scores]]) -> str:
+    """The model card, in Markdown.
+
+    Args:
+        config: How the model was trained.
+        pictures: How many pictures it learned from.
+        files: What ships.
+        scores: By data set, by what the detector looked at.
+    """
+    versions = installed_versions()
+    plan, steps = config.train, config.epochs * -(-pictures // config.batch)
+    lines = [
+        "# Detector",
+        "",
+        f"`{config.model}` (ultralytics {versions.get('ultralytics', '?')}), {len(CLASSES)} classes:"
+        f" {', '.join(CLASSES)}. Input: BGR images of any size, looked at with a longer side of {config.image_size}"
+        " pixels.",
+        "",
+        f"- **Data**: {pictures} pictures of rendered `train` scenes ({plan.seeds} seeds from {plan.first} in each of"
+        f" {', '.join(plan.conditions)}; {plan.images} moments each, {plan.every:g} s apart; renderer version"
+        f" {VERSION}): every pair fused by `{config.fuser}`, and visible or infrared by itself in turn. No real image.",
+        f"- **Training**: from random weights, {steps} steps of {config.batch} pictures ({config.epochs} epochs),"
+        f" AdamW, largest learning rate {config.learning_rate:g}, seed {config.seed}; the weights are the moving"
+        " average.",
+        "- **Licence**: AGPL-3.0, which ultralytics claims for models that its code trains.",
+        f"- **Made with** {', '.join(f'{name} {version}' for name, version in versions.items())}.",
+        "",
+        "| file | sha256 |",
+        "| --- | --- |",
+        *(f"| {path.name} | `{hashlib.sha256(path.read_bytes()).hexdigest()}` |" for path in files),
+    ]
+    for data, of in scores.items():
+        for shown, each in of.items():
+            lines += [
+                "",
+                f"## {data[0].upper()}{data[1:]}: {shown} images",
+                "",
+                f"{each.images} images of {each.scenes} scenes. Intervals: bootstrap over scenes, 95 %.",
+                "",
+                as_table(each).rstrip(),
+            ]
+    return "\n".join([*lines, ""])

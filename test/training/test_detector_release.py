@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ultralytics", reason="needs ultralytics: `make test` sets it up")
+pytest.importorskip("pycocotools", reason="needs pycocotools: `make test` sets it up")
+pytest.importorskip("onnx", reason="needs onnx: `make test` sets it up")
+pytest.importorskip("onnxruntime", reason="needs onnxruntime: `make test` sets it up")
+pytest.importorskip("safetensors", reason="needs safetensors: `make test` sets it up")
+
+from tardal_ros.detection import create_detector
+from tardal_ros.detection.offline import contained
+from tardal_ros.evaluation.truth import Example, Objects, save_example
+from tardal_ros.simulation import CLASSES
+from tardal_ros.training import detector_release
+from tardal_ros.training.detector_release import release
+from tardal_ros.training.detector_trainer import detector_of
+from tardal_ros.types import Frame, Pair, View
+
+
+@pytest.fixture(scope="module")
+def model():
+    with contained():
+        import torch
+        from ultralytics.nn.tasks import DetectionModel
+    torch.manual_seed(0)
+    made = DetectionModel("yolo11n.yaml", nc=len(CLASSES), verbose=False).eval()
+    made.names = dict(enumerate(CLASSES))
+    made.args = {}
+    return made
+
+
+def test_what_ships_is_the_trained_model_and_its_figures(model, tiny, tmp_path, monkeypatch):
+    def one_pair(folder, plan, on_scene):
+        image = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+        pair = Pair(View(Frame(image, 0)), View(Frame(image[..., 0].copy(), 0)))
+        there = Objects(np.array([[16.0, 12.0, 48.0, 36.0]]), np.array([1]), np.array([False]), CLASSES)
+        save_example(folder, Example("one", "scene", "fog", pair, there))
+
+    monkeypatch.setattr(detector_release, "prepare_test_scenes", one_pair)
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    (data / "train.txt").write_text("./images/train/a.jpg\n" * 5)
+    onnx, state, table, card = release(tiny, model, data, out, lambda done, total: None, None)
+
+    exported, image = create_detector(onnx, confidence=0.0), np.zeros((48, 64, 3), np.uint8)
+    assert exported.names == CLASSES
+    found, expected = exported.detect(image), detector_of(model, 64)
+    expected.confidence = 0.0
+    assert np.allclose(found.scores, expected.detect(image).scores, atol=1e-3)
+
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    weights = load_file(state)
+    assert set(weights) == set(model.state_dict())
+    assert all(np.array_equal(weights[name], tensor) for name, tensor in model.state_dict().items())
+    with safe_open(state, "pt") as opened:
+        assert opened.metadata()["model"] == "yolo11n" and json.loads(opened.metadata()["names"]) == list(CLASSES)
+
+    figures = json.loads(table.read_text())["rendered test scenes"]
+    text = card.read_text()
+    assert set(figures) == {"fused", "visible", "infrared"}
+    assert f"| Car | {figures['fused']['classes']['Car']['value']:.3f} |" in text and "| fog |" in text
+    for path in (onnx, state):
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in text
+    for word in ("AGPL-3.0", "renderer version", "seed 0", "6 steps of 2 pictures", "5 pictures"):
+        assert word in text, word
