@@ -5,13 +5,12 @@ from __future__ import annotations
 from threading import Lock
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tardal_ros.simulation.skin import FELT, SEEN, SOLID, Air, Skin
 
-_ROOM = 1 << 18  # Texels at first.
+_ROOM = 1 << 23  # Texels at first; what is not used costs no memory.
 _SHAPES = {SEEN: (), FELT: (2,), SOLID: (1,)}
 
 Level = tuple[int, int, int, int]
@@ -53,15 +52,13 @@ class Atlas:
         return np.array(found, np.int64).reshape(-1, 4)
 
     def _add(self, skin: Skin, across: int, down: int) -> Level:
-        image, glow = skin.texels(self.kind)
-        size = max(image.shape[1] >> across, 1), max(image.shape[0] >> down, 1)
-        level = (self._append(image, size), *size, -1 if glow is None else self._append(glow, size))
+        size = max(skin.size[0] >> across, 1), max(skin.size[1] >> down, 1)
+        image, glow = skin.texels(self.kind, size)
+        level = (self._append(image), *size, -1 if glow is None else self._append(glow))
         self._levels[skin, across, down] = level
         return level
 
-    def _append(self, image: NDArray[Any], size: tuple[int, int]) -> int:
-        if size != (image.shape[1], image.shape[0]):
-            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    def _append(self, image: NDArray[Any]) -> int:
         if self.kind == SEEN:
             image = np.ascontiguousarray(image, np.uint16).view(np.uint64)
         flat, start = image.reshape(-1, *self.texels.shape[1:]), self._end

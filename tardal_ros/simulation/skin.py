@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -78,22 +79,25 @@ class Skin:
         """Width and height in texels."""
         return self.heat.shape[1], self.heat.shape[0]
 
-    def texels(self, kind: int) -> tuple[NDArray[np.generic], NDArray[np.generic] | None]:
+    def texels(self, kind: int, size: tuple[int, int]) -> tuple[NDArray[np.generic], NDArray[np.generic] | None]:
         """What is drawn, (H, W, channels), and what of it shines by itself.
 
         Args:
             kind: `SEEN` gives BGRA in uint8; `FELT` in float32 degrees Celsius and how much it covers; `SOLID` in
                 float32 how much it covers in both spectra.
+            size: Width and height to shrink it to.
         """
         if kind == SEEN:
-            whole = self.colour if self.colour.shape[2] == 4 else cv2.cvtColor(self.colour, cv2.COLOR_BGR2BGRA)
-            return whole, None if self.glow is None else cv2.cvtColor(self.glow, cv2.COLOR_BGR2BGRA)
-        cover = np.ones_like(self.heat) if self.opaque else self.heat[..., 1]
-        if kind == SOLID:
-            cover = cover if self.opaque else np.minimum(cover, self.colour[..., 3] / np.float32(255.0))
-            return np.asarray(cover[..., None], np.float32), None
-        heat = self.heat if self.opaque else self.heat[..., 0]
-        return np.dstack([heat, cover]).astype(np.float32), None
+            return _with_alpha(_shrunk(self.colour, size)), (
+                None if self.glow is None else _with_alpha(_shrunk(self.glow, size))
+            )
+        heat = _shrunk(self.heat, size)
+        cover = np.ones_like(heat) if self.opaque else heat[..., 1]
+        if kind == FELT:
+            return np.dstack([heat if self.opaque else heat[..., 0], cover]).astype(np.float32), None
+        if not self.opaque:
+            cover = np.minimum(cover, _shrunk(self.colour, size)[..., 3] / np.float32(255.0))
+        return np.asarray(cover[..., None], np.float32), None
 
     def mirrored(self) -> Skin:
         """The same, left and right exchanged."""
@@ -126,3 +130,13 @@ def painted(colour: Image, heat: Image, climate: Climate, sunlit: float = 0.5, g
     own = (np.clip(glow, 0.0, 1.0) * 255.0).astype(np.uint8)
     total = (np.clip(lit * (1.0 - glow.max(axis=2, keepdims=True)) + glow, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
     return Skin(total, np.asarray(heat, np.float32), np.minimum(own, total))
+
+
+def _shrunk(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    if size == (image.shape[1], image.shape[0]):
+        return image
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def _with_alpha(colour: Bytes) -> Bytes:
+    return colour if colour.shape[2] == 4 else np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2BGRA), np.uint8)

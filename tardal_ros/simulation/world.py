@@ -193,7 +193,9 @@ class World:
             if rng.random() < 0.6:
                 x = float(rng.choice([-4.55, 4.55]))
                 heading = 0.0 if x > 0 else np.pi
-                kind, model = (BUS, bus) if rng.random() < 0.12 else (CAR, cars[int(rng.integers(4))])
+                chance, kind, model = rng.random(), CAR, cars[int(rng.integers(4))]
+                if chance < 0.3:
+                    kind, model = (BUS, bus) if chance < 0.12 else (MOTORCYCLE, bike)
                 add(kind, model, self._lane(x, along + float(rng.uniform(0.0, 3.0)), 0.0, heading), False)
         return made[: self._count(len(made))]
 

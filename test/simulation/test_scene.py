@@ -292,7 +292,7 @@ def test_images_show_objects_where_the_truth_has_them(day_scene: Scene) -> None:
 
 
 def solid_part(skin: Skin) -> Array:
-    return np.asarray(skin.texels(SOLID)[0][..., 0])
+    return np.asarray(skin.texels(SOLID, skin.size)[0][..., 0])
 
 
 def test_an_empty_street_has_nobody() -> None:
