@@ -17,10 +17,8 @@ from tardal_ros.errors import RigError
 from tardal_ros.registration.agc import Agc
 from tardal_ros.registration.stage import RegistrationStage
 from tardal_ros.simulation import CLASSES, INFRARED, VISIBLE, RigGeometry, Scene, Truth
+from tardal_ros.simulation.labels import VISIBLE_ENOUGH
 from tardal_ros.types import Array, Frame, Pair, View, freeze
-
-VISIBLE_ENOUGH = 0.25
-"""Objects of which less is seen need not be found."""
 
 SMALLEST = 10.0
 """Objects of fewer pixels on their shorter side need not be found, at the rig's full size (1024x768)."""

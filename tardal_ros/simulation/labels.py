@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
 from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tardal_ros.simulation.truth import Instance, Truth
 
 VISIBLE_ENOUGH = 0.25
-"""Objects of which less is seen get no label."""
+"""Objects of which less is seen get no label, and need not be found."""
 
 _SMALLEST = 6.0  # Pixels; nor do smaller ones.
 
@@ -22,14 +27,26 @@ def labelled(truth: Truth) -> list[Instance]:
 
 
 def yolo(truth: Truth) -> str:
-    """A line `class cx cy w h` for each object that can be seen, relative to the image."""
+    """The YOLO label file of a view: the objects that can be seen."""
     height, width = truth.labels.shape
-    lines = []
-    for instance in labelled(truth):
-        left, top, right, bottom = instance.box / (width, height, width, height)
-        numbers = (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
-        lines.append(f"{instance.class_id} " + " ".join(f"{number:.6f}" for number in numbers) + "\n")
-    return "".join(lines)
+    seen = labelled(truth)
+    boxes = np.array([instance.box for instance in seen]).reshape(-1, 4)
+    return yolo_lines([instance.class_id for instance in seen], boxes, (width, height))
+
+
+def yolo_lines(class_ids: Iterable[int], xyxy: NDArray[np.floating[Any]], size: tuple[int, int]) -> str:
+    """A line `class cx cy w h` for each box, relative to the image.
+
+    Args:
+        class_ids: N indices of classes.
+        xyxy: (N, 4) left, top, right and bottom edges in pixels.
+        size: Width and height of the image.
+    """
+    edges = xyxy / np.tile(size, 2)
+    rows = np.concatenate([(edges[:, :2] + edges[:, 2:]) / 2, edges[:, 2:] - edges[:, :2]], axis=1)
+    return "".join(
+        f"{number} {' '.join(f'{value:.6f}' for value in row)}\n" for number, row in zip(class_ids, rows, strict=True)
+    )
 
 
 def voc(truth: Truth, filename: str) -> str:

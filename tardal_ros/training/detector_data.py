@@ -9,7 +9,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import cv2
-import numpy as np
 import yaml
 
 from tardal_ros.detection.inputs import look
@@ -19,6 +18,7 @@ from tardal_ros.evaluation.truth import Objects, rendered_examples, replace_byte
 from tardal_ros.fusion.fuser import create_fuser
 from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.simulation import CLASSES, VERSION
+from tardal_ros.simulation.labels import yolo_lines
 from tardal_ros.training.detector_config import DetectorConfig
 from tardal_ros.types import Array
 
@@ -89,12 +89,8 @@ def yolo_labels(objects: Objects, size: tuple[int, int]) -> str:
         objects: What is in an image; ignored ones are left out.
         size: Width and height of that image.
     """
-    xyxy = objects.xyxy[~objects.ignored] / np.tile(size, 2)
-    rows = np.concatenate([(xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]], axis=1)
-    ids = objects.class_ids[~objects.ignored]
-    return "".join(
-        f"{number} {' '.join(f'{value:.6f}' for value in row)}\n" for number, row in zip(ids, rows, strict=True)
-    )
+    wanted = ~objects.ignored
+    return yolo_lines(objects.class_ids[wanted], objects.xyxy[wanted], size)
 
 
 def _write_scene(config: DetectorConfig, folder: Path, part: str, seed: int, condition: str) -> None:
