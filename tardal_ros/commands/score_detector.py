@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from tardal_ros.detection.detector import create_detector
     from tardal_ros.evaluation.detection import CONFIDENCE, Plan, as_table, prepare_test_scenes, score_folder
-    from tardal_ros.evaluation.truth import replace_bytes
+    from tardal_ros.files import replace_text
 
     detector = create_detector(
         arguments.weights,
@@ -50,5 +50,5 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"\n{shown}: {each.images} images of {each.scenes} scenes\n\n{as_table(each)}")
     if arguments.out is not None:
         figures = {shown: asdict(each) for shown, each in scores.items()}
-        replace_bytes(arguments.out, (json.dumps(figures, indent=1) + "\n").encode())
+        replace_text(arguments.out, json.dumps(figures, indent=1) + "\n")
     return 0

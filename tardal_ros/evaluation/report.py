@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from tardal_ros.errors import MissingDependencyError
-from tardal_ros.evaluation.summary import END_TO_END, Summary, replace_text
+from tardal_ros.evaluation.summary import END_TO_END, Summary
+from tardal_ros.files import replace_text
 from tardal_ros.types import Array
 
 _MONTAGE_WIDTH = 640

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -14,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tardal_ros.errors import RigError
+from tardal_ros.files import replace_text
 
 END_TO_END = "end_to_end"
 """The stage name under which the latency from capture to the last stage goes."""
@@ -77,19 +76,3 @@ def write_summary(path: Path, summary: Summary) -> None:
         RigError: The file cannot be written.
     """
     replace_text(path, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a text file so that a reader sees the old one or the new one, and never half of it.
-
-    Raises:
-        RigError: The file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
-            draft = Path(folder) / path.name
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(path)
-    except OSError as error:
-        raise RigError(f"File {path} cannot be written: {error.strerror or error}.") from error

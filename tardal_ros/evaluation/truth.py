@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tardal_ros.capture.geometry import to_rig
 from tardal_ros.errors import RigError
+from tardal_ros.files import replace_bytes
 from tardal_ros.registration.agc import Agc
 from tardal_ros.registration.stage import RegistrationStage
 from tardal_ros.simulation import CLASSES, INFRARED, VISIBLE, RigGeometry, Scene, Truth
@@ -148,24 +149,6 @@ def read_folder(folder: Path) -> Iterator[Example]:
         else:
             continue  # it was not finished
         yield Example(path.stem, scene, condition, pair, objects)
-
-
-def replace_bytes(path: Path, data: bytes) -> None:
-    """Writes a file so that it is whole or not there.
-
-    Raises:
-        RigError: The file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.draft")
-        draft.write_bytes(data)
-        draft.replace(path)
-    except OSError as error:
-        raise RigError(
-            f"File {path} cannot be written ({error.strerror or error}): make room or choose another folder; what is"
-            " written so far is whole, and the same command goes on from there."
-        ) from None
 
 
 def _raw_pair(geometry: RigGeometry, images: dict[str, Array], stamp: int) -> Pair:

@@ -14,7 +14,8 @@ import yaml
 from tardal_ros.detection.inputs import look
 from tardal_ros.errors import RigError
 from tardal_ros.evaluation.detection import Plan
-from tardal_ros.evaluation.truth import Objects, rendered_examples, replace_bytes
+from tardal_ros.evaluation.truth import Objects, rendered_examples
+from tardal_ros.files import replace_bytes, replace_text
 from tardal_ros.fusion.fuser import create_fuser
 from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.simulation import CLASSES, VERSION
@@ -105,9 +106,9 @@ def _write_scene(config: DetectorConfig, folder: Path, part: str, seed: int, con
             jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
             labels = yolo_labels(example.objects, (image.shape[1], image.shape[0]))
             replace_bytes(folder / "images" / part / f"{name}.jpg", jpeg)
-            replace_bytes(folder / "labels" / part / f"{name}.txt", labels.encode())
+            replace_text(folder / "labels" / part / f"{name}.txt", labels)
             names.append(f"./images/{part}/{name}.jpg")
-    replace_bytes(_marker(folder, part, seed, condition), json.dumps(names).encode())
+    replace_text(_marker(folder, part, seed, condition), json.dumps(names))
 
 
 def _shrunk(image: Array, longest: int) -> Array:
@@ -136,17 +137,17 @@ def _claim(config: DetectorConfig, folder: Path) -> None:
                 f"{folder} holds a data set whose {other} is {before.get(other)}, not {told[other]}: choose another"
                 " folder, or remove it."
             )
-    replace_bytes(path, yaml.safe_dump(told).encode())
+    replace_text(path, yaml.safe_dump(told))
 
 
 def _write_index(folder: Path, scenes: list[Scene]) -> Path:
     """Lists the pictures of this configuration's scenes; those of others may lie beside them."""
     for part in ("train", "val"):
         names = [json.loads(_marker(folder, *scene).read_text("utf-8")) for scene in scenes if scene[0] == part]
-        replace_bytes(folder / f"{part}.txt", "".join(f"{name}\n" for each in names for name in each).encode())
+        replace_text(folder / f"{part}.txt", "".join(f"{name}\n" for each in names for name in each))
     path = folder / "detector.yaml"
     told = {"path": str(folder.resolve()), "train": "train.txt", "val": "val.txt", "names": dict(enumerate(CLASSES))}
-    replace_bytes(path, yaml.safe_dump(told, sort_keys=False).encode())
+    replace_text(path, yaml.safe_dump(told, sort_keys=False))
     return path
 
 

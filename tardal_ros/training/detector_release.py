@@ -17,7 +17,7 @@ from tardal_ros.errors import MissingDependencyError
 from tardal_ros.evaluation.detection import CONFIDENCE, as_table, prepare_test_scenes, score_folder
 from tardal_ros.evaluation.detection_metric import Scores
 from tardal_ros.evaluation.summary import installed_versions
-from tardal_ros.evaluation.truth import replace_bytes
+from tardal_ros.files import replace_bytes, replace_text
 from tardal_ros.simulation import CLASSES, VERSION
 from tardal_ros.training.detector_config import DetectorConfig
 
@@ -57,9 +57,9 @@ def release(
         scores[f"{real.name}, zero-shot"] = score_folder(detector, real, config.fuser)
     figures = {name: {shown: asdict(each) for shown, each in of.items()} for name, of in scores.items()}
     table, card = folder / "detector.json", folder / "detector.md"
-    replace_bytes(table, (json.dumps(figures, indent=1) + "\n").encode())
+    replace_text(table, json.dumps(figures, indent=1) + "\n")
     training = len((data / "train.txt").read_text("utf-8").split())
-    replace_bytes(card, model_card(config, training, [onnx, state], scores).encode())
+    replace_text(card, model_card(config, training, [onnx, state], scores))
     return [onnx, state, table, card]
 
 

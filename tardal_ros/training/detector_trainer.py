@@ -20,7 +20,8 @@ from tardal_ros.detection.yolo import Network, Yolo
 from tardal_ros.errors import RigError
 from tardal_ros.evaluation.detection import CONFIDENCE
 from tardal_ros.evaluation.detection_metric import Judged, score
-from tardal_ros.evaluation.truth import Objects, read_labels, replace_bytes
+from tardal_ros.evaluation.truth import Objects, read_labels
+from tardal_ros.files import replace_text
 from tardal_ros.training.detector_config import DetectorConfig
 
 
@@ -221,4 +222,4 @@ def _claim(config: DetectorConfig, folder: Path) -> None:
             f"{folder} holds a run of another configuration, which {path} tells: give that one to go on, or choose"
             " another folder."
         )
-    replace_bytes(path, told.encode())
+    replace_text(path, told)

@@ -15,7 +15,6 @@ from tardal_ros.evaluation.truth import (
     read_folder,
     read_labels,
     rendered_examples,
-    replace_bytes,
     save_example,
 )
 from tardal_ros.simulation import CLASSES, Instance, Truth
@@ -132,14 +131,6 @@ def test_a_broken_truth_is_named(tmp_path):
 def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(RigError, match="no pictures"):
         list(read_folder(tmp_path))
-
-
-def test_a_file_is_replaced_as_a_whole(tmp_path):
-    replace_bytes(tmp_path / "a" / "b", b"one")
-    replace_bytes(tmp_path / "a" / "b", b"two")
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"] and (tmp_path / "a/b").read_bytes() == b"two"
-    with pytest.raises(RigError, match="cannot be written"):
-        replace_bytes(tmp_path / "a" / "b" / "c", b"three")
 
 
 def test_the_hidden_and_the_small_are_ignored():

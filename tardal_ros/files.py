@@ -1,0 +1,29 @@
+"""Writing files so that a reader sees the old one or the new one, and never half of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tardal_ros.errors import RigError
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Writes a file, and its folder where there is none; what was there before stays until the new one is whole.
+
+    Raises:
+        RigError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.draft")
+        draft.write_bytes(data)
+        draft.replace(path)
+    except OSError as error:
+        raise RigError(
+            f"File {path} cannot be written ({error.strerror or error}): make room or choose another folder."
+        ) from None
+
+
+def replace_text(path: Path, text: str) -> None:
+    """The same for text, in UTF-8."""
+    replace_bytes(path, text.encode())
