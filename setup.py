@@ -13,7 +13,15 @@ EXPORT = ["onnx", "onnxruntime", "onnxslim"]
 REPORT = ["jinja2", "matplotlib", "pycocotools"]
 SIMULATION = ["numba"]
 TRACK = ["trackers>=2.6"]
-TRAIN = ["torch>=2.1", "safetensors"]
+TRAIN = [
+    "torch>=2.1",
+    "safetensors",
+    "kornia>=0.8",
+    "lightning-fabric>=2.4",
+    "tensorboard",
+    "tqdm",
+    "pydantic>=2",
+]
 
 
 def data_files() -> list[tuple[str, list[str]]]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tardal_ros.datasets.rendered import Plan, objects_of, rendered_examples
 from tardal_ros.detection.detector import Detector
 from tardal_ros.detection.inputs import INPUTS, STACK, look
 from tardal_ros.evaluation.detection_metric import RESAMPLES, Figure, Judged, Scores, can_be_scored, score
-from tardal_ros.evaluation.truth import objects_of, read_folder, rendered_examples, save_example
+from tardal_ros.evaluation.truth import read_folder, save_example
 from tardal_ros.fusion.fuser import create_fuser
 from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.simulation import VISIBLE, Scene
@@ -22,33 +22,6 @@ CONFIDENCE = 0.01
 
 LOOKS = 24
 """Images of a run that are held against the truth."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which moments of which scenes to render.
-
-    Attributes:
-        conditions: Conditions of the scenes.
-        seeds: How many scenes of each condition.
-        first: The first seed.
-        images: Moments of each scene.
-        every: Seconds from one to the next.
-    """
-
-    conditions: tuple[str, ...] = ("day", "overcast", "night", "challenge")
-    seeds: int = 8
-    first: int = 0
-    images: int = 6
-    every: float = 5.0
-
-    def scenes(self) -> list[tuple[int, str]]:
-        """Seed and condition of each scene."""
-        return [(seed, name) for seed in range(self.first, self.first + self.seeds) for name in self.conditions]
-
-    def times(self) -> list[float]:
-        """The moments of each scene, in seconds."""
-        return [index * self.every for index in range(self.images)]
 
 
 def prepare_test_scenes(

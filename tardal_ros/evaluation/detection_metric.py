@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tardal_ros.datasets.labels import Objects
 from tardal_ros.errors import MissingDependencyError, RigError
-from tardal_ros.evaluation.truth import Objects
 from tardal_ros.types import Detections
 
 RESAMPLES = 500

@@ -11,7 +11,7 @@ pytest.importorskip("pycocotools", reason="needs pycocotools: `make test` sets i
 from tardal_ros.detection.boxes import Boxes
 from tardal_ros.detection.detector import Detector
 from tardal_ros.detection.laps import Laps
-from tardal_ros.evaluation.detection import LOOKS, Plan, as_table, score_folder, score_run
+from tardal_ros.evaluation.detection import LOOKS, as_table, score_folder, score_run
 from tardal_ros.types import Detections
 
 
@@ -62,13 +62,6 @@ def test_the_table_tells_value_interval_and_count(warm_cars):
 
     assert "| all | 1.000 | 1.000 to 1.000 | 4 |" in table
     assert "| car | 1.000 |" in table and "| real | 1.000 |" in table
-
-
-def test_a_plan_lists_scenes_and_moments():
-    plan = Plan(("day", "night"), seeds=2, first=5, images=3, every=2.0)
-
-    assert plan.scenes() == [(5, "day"), (5, "night"), (6, "day"), (6, "night")]
-    assert plan.times() == [0.0, 2.0, 4.0]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("pycocotools", reason="needs pycocotools: `make test` sets it up")
 
+from tardal_ros.datasets.labels import Objects
 from tardal_ros.errors import RigError
 from tardal_ros.evaluation.detection_metric import Judged, can_be_scored, score
-from tardal_ros.evaluation.truth import Objects
 from tardal_ros.types import Detections
 
 NAMES = ("People", "Car", "Bus")
