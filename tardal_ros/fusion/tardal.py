@@ -108,10 +108,40 @@ def load_generator(path: str | PathLike[str]) -> Generator:
         RigError: The file cannot be used; the sentence names it and what differs.
     """
     checkpoint = read_checkpoint(path)
-    generator = _build(path, checkpoint)
+    generator = build_generator(path, checkpoint)
     if uses_running_statistics(checkpoint):
         return fold(generator.eval())
     return normalise_by_image(generator)
+
+
+def build_generator(path: str | PathLike[str], checkpoint: Checkpoint) -> Generator:
+    """Builds a generator as its weights were trained, of the size that they have.
+
+    Args:
+        path: The weights file, for the message.
+        checkpoint: What is in it.
+
+    Raises:
+        RigError: The weights are not a generator's; the sentence names what differs.
+    """
+    state = dict(checkpoint.state)
+    first = state.get("encoder.0.weight")
+    depth = len({name.split(".")[1] for name in state if name.startswith("dense.")})
+    dim = int(first.shape[0]) if first is not None and first.shape[1:] == (2, 3, 3) else 32
+    generator = Generator(dim, depth or 3)
+    expected = generator.state_dict()
+    for name, value in expected.items():
+        if name.endswith(COUNTER):
+            state.setdefault(name, value)
+        if name not in state:
+            raise RigError(f"Weights file {path} is not for TarDAL's generator: it has no {name!r}.")
+        if state[name].shape != value.shape:
+            have, want = tuple(state[name].shape), tuple(value.shape)
+            raise RigError(f"Weights file {path} is not for TarDAL's generator: {name!r} is {have} instead of {want}.")
+    if extra := sorted(set(state) - set(expected)):
+        raise RigError(f"Weights file {path} is not for TarDAL's generator: it also has {extra[0]!r}.")
+    generator.load_state_dict(state)
+    return generator
 
 
 def uses_running_statistics(checkpoint: Checkpoint) -> bool:
@@ -161,27 +191,6 @@ def find_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise RigError(f"Device '{name}' is not there, torch sees {torch.cuda.device_count()} GPUs: use cpu or auto.")
     return device
-
-
-def _build(path: str | PathLike[str], checkpoint: Checkpoint) -> Generator:
-    state = dict(checkpoint.state)
-    first = state.get("encoder.0.weight")
-    depth = len({name.split(".")[1] for name in state if name.startswith("dense.")})
-    dim = int(first.shape[0]) if first is not None and first.shape[1:] == (2, 3, 3) else 32
-    generator = Generator(dim, depth or 3)
-    expected = generator.state_dict()
-    for name, value in expected.items():
-        if name.endswith(COUNTER):
-            state.setdefault(name, value)
-        if name not in state:
-            raise RigError(f"Weights file {path} is not for TarDAL's generator: it has no {name!r}.")
-        if state[name].shape != value.shape:
-            have, want = tuple(state[name].shape), tuple(value.shape)
-            raise RigError(f"Weights file {path} is not for TarDAL's generator: {name!r} is {have} instead of {want}.")
-    if extra := sorted(set(state) - set(expected)):
-        raise RigError(f"Weights file {path} is not for TarDAL's generator: it also has {extra[0]!r}.")
-    generator.load_state_dict(state)
-    return generator
 
 
 def _convolution(channels: int, out: int) -> nn.Conv2d:

@@ -1,0 +1,261 @@
+"""What the trainer of the fusion networks is told, as one YAML file; checked before anything heavy begins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tardal_ros.errors import MissingDependencyError, RigError
+
+try:
+    from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+except ImportError as error:
+    raise MissingDependencyError("Training needs pydantic: run `pip install '.[train]'` in the checkout.") from error
+
+import yaml
+
+from tardal_ros.simulation import CONDITIONS
+
+Positive = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0.0)]
+Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Generator(_Section):
+    """The network that fuses.
+
+    Attributes:
+        start: Weights file to start from, relative to the working directory; empty for random weights.
+        dim: Channels of its layers, where it starts from random weights.
+        depth: Dense layers, where it starts from random weights.
+        batch_norm: `live` normalises by the batch and learns the statistics; `frozen` uses those of `start`.
+    """
+
+    start: str = ""
+    dim: Positive = 32
+    depth: Positive = 3
+    batch_norm: Literal["live", "frozen"] = "live"
+
+
+class DetectorSide(_Section):
+    """The detector that learns beside the generator (modes `tt` and `ct`).
+
+    Attributes:
+        model: An ultralytics detection architecture by name.
+        start: Its weights, `.safetensors` as `train-detector` writes them; empty for random weights.
+    """
+
+    model: str = "yolo11n"
+    start: str = ""
+
+
+class Folder(_Section):
+    """Registered pairs on disk, see `tardal_ros.datasets`.
+
+    Attributes:
+        root: The folder.
+        layout: How it is laid out; `auto` to recognise it.
+        part: Which part of it, where it has parts.
+        file_list: Names of the pictures to use, one a line; empty for all.
+        infer_seen: Take the black border of infrared images as not seen.
+    """
+
+    root: str
+    layout: str = "auto"
+    part: str = ""
+    file_list: str = ""
+    infer_seen: bool = False
+
+
+class Rendered(_Section):
+    """Rendered scenes, made on the fly; always of the split `train`.
+
+    Attributes:
+        seeds: How many scenes of each condition.
+        first: The first seed.
+        images: Moments of each scene.
+        every: Seconds from one to the next.
+        conditions: Conditions of the scenes.
+        longest: Longer side of the images in pixels; the rig's own is 1024.
+    """
+
+    seeds: Positive
+    first: Annotated[int, Field(ge=0)] = 0
+    images: Positive = 8
+    every: Annotated[float, Field(gt=0.0)] = 4.0
+    conditions: Annotated[list[Literal[CONDITIONS]], Field(min_length=1)] = list(CONDITIONS)  # type: ignore[valid-type]
+    longest: Annotated[int, Field(ge=64)] = 512
+
+
+class Pairs(_Section):
+    """Pairs to learn from, or to look at.
+
+    Attributes:
+        folders: Those on disk.
+        rendered: Those that are rendered.
+    """
+
+    folders: list[Folder] = []
+    rendered: list[Rendered] = []
+
+    @model_validator(mode="after")
+    def _something(self) -> Pairs:
+        if not self.folders and not self.rendered:
+            raise ValueError("it names no pairs, give folders or rendered")
+        return self
+
+
+class Data(_Section):
+    """What to learn from, and how it is cut.
+
+    Attributes:
+        train: The pairs to learn from.
+        validation: Pairs that are never learned from; losses and sample pictures show them.
+        crop: Height and width of the crops in pixels; multiples of 8, of 32 with a detector.
+        batch: Crops per step, over all processes.
+        target: Where the target mask comes from, see `tardal_ros.training.targets`.
+        towards_objects: Share of the crops that are laid over an object.
+        broken: Whether a broken file stops the training before it starts, or is left out and named.
+    """
+
+    train: Pairs
+    validation: Pairs
+    crop: tuple[Positive, Positive]
+    batch: Positive
+    target: Literal["stored", "saliency"] = "saliency"
+    towards_objects: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    broken: Literal["refuse", "skip"] = "refuse"
+
+
+class Loss(_Section):
+    """What is minimised: `detection * L_d + fusion * (source + adversarial * (target + detail))`.
+
+    Attributes:
+        source: How the fused image is compared to its sources: `paper` (equations 4 to 6 with the corrections of
+            `tardal_ros.training.losses`), or another kind of its `source_loss`.
+        pixel: Weight of absolute differences against dissimilarity in `paper` and `legacy`.
+        tilt: By how much errors to infrared count; those to the visible image count by what is missing to 2.
+        saliency: What weights the sources pixel by pixel: `paper`, `normalised` or `legacy`.
+        adversarial: Weight of the discriminators' opinion.
+        target_discriminator: Whether there is one that compares targets with infrared.
+        detail_discriminator: Whether there is one that compares gradients with the visible image.
+        adversarial_after: Steps before their opinion counts; they learn meanwhile.
+        fusion: Weight of the fusion loss against detection (lambda); only in mode `ct`.
+        detection: Weight of the detection loss; only in modes `tt` and `ct`.
+    """
+
+    source: Literal["paper", "legacy", "ssim_l1", "ms_ssim", "ms_ssim_cubed"] = "paper"
+    pixel: Amount = 20.0
+    tilt: Annotated[float, Field(gt=0.0, lt=2.0)] = 1.0
+    saliency: Literal["paper", "normalised", "legacy"] = "paper"
+    adversarial: Amount = 0.1
+    target_discriminator: bool = True
+    detail_discriminator: bool = True
+    adversarial_after: Annotated[int, Field(ge=0)] = 0
+    fusion: Amount = 1.0
+    detection: Amount = 1.0
+
+
+class Optimizer(_Section):
+    """AdamW; rates rise over the warm-up and fall exponentially to `final` of themselves.
+
+    Attributes:
+        generator: Learning rate of the generator.
+        detector: Of the detector.
+        discriminators: Of both discriminators; constant.
+        final: Fraction of the rates at the last step.
+        warmup: Steps over which they rise.
+        weight_decay: Not on biases and norms.
+        clip: Largest norm of the gradient.
+        average: Decay of the moving average of the weights, which is what comes out.
+    """
+
+    generator: Rate = 1e-3
+    detector: Rate = 1e-3
+    discriminators: Rate = 1e-4
+    final: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
+    warmup: Annotated[int, Field(ge=0)] = 100
+    weight_decay: Amount = 5e-4
+    clip: Annotated[float, Field(gt=0.0)] = 10.0
+    average: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
+
+
+class TrainConfig(_Section):
+    """How to train a fusion network.
+
+    Attributes:
+        mode: `dt` fuses for its own sake, `tt` for detection alone, `ct` for both (TarDAL, section 3.3).
+        steps: Steps in all.
+        seed: Of weights, crops and everything random.
+        checkpoint_every: Steps between checkpoints: what a killed run loses at most.
+        sample_every: Steps between validations, each with a grid of sample pictures.
+    """
+
+    mode: Literal["dt", "tt", "ct"]
+    steps: Positive
+    data: Data
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    generator: Generator = Generator()
+    detector: DetectorSide | None = None
+    loss: Loss = Loss()
+    optimizer: Optimizer = Optimizer()
+    checkpoint_every: Positive = 200
+    sample_every: Positive = 500
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainConfig:
+        multiple = 8 if self.mode == "dt" else 32
+        if any(side % multiple for side in self.data.crop):
+            raise ValueError(f"data.crop is {list(self.data.crop)}: in mode {self.mode} both must divide by {multiple}")
+        if (self.detector is None) != (self.mode == "dt"):
+            raise ValueError(
+                "detector is not used in mode dt: leave it out"
+                if self.mode == "dt"
+                else f"mode {self.mode} needs a section detector"
+            )
+        if self.generator.batch_norm == "frozen" and not self.generator.start:
+            raise ValueError("generator.batch_norm is frozen: give generator.start, whose statistics it is to use")
+        return self
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Reads and checks a configuration.
+
+    Raises:
+        RigError: The file cannot be read, a key is missing or unknown, or a value is of another type or out of range.
+    """
+    try:
+        read = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RigError(f"The configuration {path} cannot be read: {' '.join(str(error).split())}") from None
+    try:
+        # By way of JSON, whose arrays are tuples as well, so that everything else can be strict.
+        return TrainConfig.model_validate_json(json.dumps(read))
+    except ValidationError as error:
+        raise RigError(f"{path}: {_sentence(error)}") from None
+    except TypeError as error:
+        raise RigError(f"{path}: {error}.") from None
+
+
+def as_text(config: TrainConfig) -> str:
+    """The configuration as YAML, with every key."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"there is no key {key}: remove it, or look for the name that is meant in config/train."
+    if first["type"] == "missing":
+        return f"the key {key} is missing: add it."
+    told = first["msg"].removeprefix("Value error, ")
+    if not key:
+        return f"{told}."
+    shown = f"{key} is {first['input']!r}" if not isinstance(first["input"], dict) else key
+    return f"{shown}: {told[0].lower()}{told[1:]}."

@@ -1,0 +1,133 @@
+"""What a trained fusion network ships as: its weights, those of its detector, and a model card."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from torch import nn
+
+from tardal_ros.datasets.item import Item
+from tardal_ros.errors import MissingDependencyError
+from tardal_ros.evaluation.fusion import as_table, create_fusers, score_fusers
+from tardal_ros.evaluation.summary import installed_versions
+from tardal_ros.files import replace_bytes, replace_text
+from tardal_ros.fusion.weights import FLAG
+from tardal_ros.simulation import VERSION
+from tardal_ros.training.config import Pairs, TrainConfig, as_text
+
+_BASELINES = ("average", "laplacian")
+
+
+def release(config: TrainConfig, networks: nn.ModuleDict, items: list[Item], folder: Path) -> list[Path]:
+    """Writes what was trained, scores the weights as they are on disk, and writes their model card.
+
+    Args:
+        config: How it was trained.
+        networks: `generator`, and `detector` if one was trained.
+        items: Pairs that were not learned from, for the card's figures.
+        folder: Where to write `tardal_MODE.safetensors` and `.md`, and the detector as `tardal_MODE_detector.onnx` and
+            `.safetensors`.
+
+    Returns:
+        The files written.
+
+    Raises:
+        RigError: The folder cannot be written.
+        MissingDependencyError: A library is not installed.
+    """
+    name = f"tardal_{config.mode}"
+    weights, card = folder / f"{name}.safetensors", folder / f"{name}.md"
+    replace_bytes(weights, generator_bytes(networks["generator"]))
+    files = [weights]
+    if "detector" in networks:
+        files += _release_detector(config, networks["detector"], folder / f"{name}_detector")
+    fusers = create_fusers([*_BASELINES, f"tardal:{weights}"])
+    replace_text(card, model_card(config, files, as_table(score_fusers(items, fusers))))
+    return [*files, card]
+
+
+def generator_bytes(generator: nn.Module) -> bytes:
+    """A generator's weights as safetensors, which says that batch norm runs on its running statistics.
+
+    Raises:
+        MissingDependencyError: safetensors is not installed.
+    """
+    try:
+        from safetensors.torch import save
+    except ImportError:
+        raise MissingDependencyError(
+            "Writing weights needs safetensors: run `pip install '.[train]'` in the checkout."
+        ) from None
+    return bytes(save({name: tensor.cpu().contiguous() for name, tensor in generator.state_dict().items()}, _FLAG))
+
+
+def model_card(config: TrainConfig, files: list[Path], table: str) -> str:
+    """The model card, in Markdown.
+
+    Args:
+        config: How the weights were trained.
+        files: What ships.
+        table: Fusion quality on pairs that were not learned from, in Markdown.
+    """
+    made_with = ", ".join(f"{name} {version}" for name, version in installed_versions().items())
+    lines = [
+        f"# TarDAL, {config.mode.upper()}",
+        "",
+        f"Weights of TarDAL's generator, {_AIM[config.mode]}. Input: infrared and visible luma in [0, 1]; output: the"
+        " fused luma, to be clipped to [0, 1]. Batch norm runs on its running statistics.",
+        "",
+        f"- **Data**: {_told(config.data.train)}. Crops of {config.data.crop[0]}x{config.data.crop[1]} pixels.",
+        f"- **Training**: {config.steps} steps of {config.data.batch} crops, seed {config.seed}, from"
+        f" {config.generator.start or 'random weights'}; the weights are the moving average.",
+        f"- **Licence**: {_LICENCE if config.mode == 'dt' else _LICENCE_WITH_DETECTOR}",
+        f"- **Made with** {made_with}.",
+        "",
+        "| file | sha256 |",
+        "| --- | --- |",
+        *(f"| {path.name} | `{hashlib.sha256(path.read_bytes()).hexdigest()}` |" for path in files),
+        "",
+        "## On validation pairs, which it did not learn from",
+        "",
+        table.rstrip(),
+        "",
+        "## Configuration",
+        "",
+        "```yaml",
+        as_text(config).rstrip(),
+        "```",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _told(pairs: Pairs) -> str:
+    """What was learned from, in words."""
+    told = [f"{Path(each.root).name} (real pairs)" for each in pairs.folders]
+    told += [
+        f"rendered scenes of the split `train` ({each.seeds} seeds from {each.first} in each of"
+        f" {', '.join(each.conditions)}; {each.images} moments each, {each.every:g} s apart; longer side"
+        f" {each.longest} pixels; renderer version {VERSION})"
+        for each in pairs.rendered
+    ]
+    return "; ".join(told)
+
+
+def _release_detector(config: TrainConfig, detector: nn.Module, path: Path) -> list[Path]:
+    assert config.detector is not None
+    from tardal_ros.training.detector_release import export_onnx, state_dict
+
+    onnx, state = path.with_suffix(".onnx"), path.with_suffix(".safetensors")
+    size = max(config.data.crop)
+    replace_bytes(onnx, export_onnx(detector, size))
+    replace_bytes(state, state_dict(detector, config.detector.model, size))
+    return [onnx, state]
+
+
+_FLAG = {FLAG: "true"}
+_AIM = {
+    "dt": "trained to fuse (direct training)",
+    "tt": "trained to help a detector, and nothing else (task-oriented training)",
+    "ct": "trained to fuse and to help a detector (cooperative training)",
+}
+_LICENCE = "Apache-2.0, as the package."
+_LICENCE_WITH_DETECTOR = "AGPL-3.0, which ultralytics claims for models that its code trains."

@@ -1,0 +1,141 @@
+"""A training from its configuration to the weights that come out of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from tardal_ros.datasets.dataset import open_dataset
+from tardal_ros.datasets.item import Dataset
+from tardal_ros.datasets.joined import Joined
+from tardal_ros.datasets.rendered import Plan, RenderedDataset
+from tardal_ros.errors import RigError
+from tardal_ros.training.batch import Stream
+from tardal_ros.training.config import Folder, Pairs, Rendered, TrainConfig
+from tardal_ros.training.crops import Augmentation
+from tardal_ros.training.release import release
+from tardal_ros.training.samples import Samples
+from tardal_ros.training.trainer import Progress, Trainer
+
+SHOWN = 4
+"""Pairs of the validation data that sample pictures show."""
+
+
+def launch(accelerator: str, devices: str, nodes: int, strategy: str, precision: str) -> Fabric:
+    """Starts the processes of a training; the other ones run this program again, with the same arguments.
+
+    Args:
+        accelerator: `auto`, `cpu` or `cuda`.
+        devices: How many in each machine, or `auto`.
+        nodes: How many machines.
+        strategy: Of Lightning Fabric.
+        precision: Of Lightning Fabric.
+
+    Raises:
+        RigError: There are no such devices, strategy or precision.
+    """
+    try:
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=int(devices) if devices.isdigit() else devices,
+            num_nodes=nodes,
+            strategy=strategy,
+            precision=precision,  # type: ignore[arg-type]
+        )
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise RigError(
+            f"Cannot train on {devices} x {accelerator} with strategy {strategy} and precision {precision}:"
+            f" {' '.join(str(error).split())}"
+        ) from None
+    fabric.launch()
+    return fabric
+
+
+class Session:
+    """A training with its data: opened and checked when it is made.
+
+    Args:
+        config: How to train.
+        fabric: What `launch` gave.
+        folder: Where to keep the run and to write the weights; is made.
+
+    Raises:
+        RigError: The data or the weights cannot be used, or the folder is another training's.
+    """
+
+    def __init__(self, config: TrainConfig, fabric: Fabric, folder: Path) -> None:
+        self._config, self._fabric, self._folder = config, fabric, folder
+        self._scenes = folder / "scenes"
+        self._train = self._open(config.data.train)
+        self._validation = self._open(config.data.validation)
+        if config.mode != "dt" and not self._train.names:
+            raise RigError(
+                "The data sets in data.train have other classes, or none: a detector needs labels of one list of"
+                " classes; leave some out, or bring their labels into one."
+            )
+
+    def try_out(self) -> str:
+        """Takes one step, and writes nothing.
+
+        Returns:
+            A sentence that tells what it learned from and what the losses are.
+
+        Raises:
+            RigError: See `Trainer`.
+        """
+        with tempfile.TemporaryDirectory(prefix="tardal_ros-") as folder:
+            trainer = Trainer(self._config, self._fabric, Path(folder), self._stream())
+            losses = trainer.take(next(trainer.feed()))
+        told = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
+        return f"{len(self._train)} pairs to learn from, {len(self._validation)} to validate on; first step: {told}"
+
+    def run(self, watch: Callable[[Progress], None]) -> list[Path]:
+        """Trains, and writes the weights.
+
+        Args:
+            watch: Called after each step.
+
+        Returns:
+            The files written: weights and model card; none in processes other than the first.
+
+        Raises:
+            RigError: See `Trainer`.
+        """
+        shown = [self._validation.load(index) for index in _spread(len(self._validation), SHOWN)]
+        trainer = Trainer(self._config, self._fabric, self._folder, self._stream())
+        with Samples(self._folder, shown) as samples:
+            trainer.run(watch, samples)
+        if not self._fabric.is_global_zero:
+            return []
+        return release(self._config, trainer.networks, shown, self._folder)
+
+    def _stream(self) -> Stream:
+        data = self._config.data
+        augmentation = Augmentation(data.crop, data.towards_objects)
+        return Stream(self._train, augmentation, self._config.seed, data.target)
+
+    def _open(self, pairs: Pairs) -> Joined:
+        broken = self._config.data.broken
+        datasets: list[Dataset] = [_folder(each, broken) for each in pairs.folders]
+        datasets += [_rendered(each, self._scenes) for each in pairs.rendered]
+        joined = Joined(datasets)
+        joined.check()
+        return joined
+
+
+def _folder(told: Folder, broken: str) -> Dataset:
+    file_list = Path(told.file_list) if told.file_list else None
+    return open_dataset(Path(told.root), told.layout, told.part or None, file_list, broken, told.infer_seen)
+
+
+def _rendered(told: Rendered, keep: Path) -> Dataset:
+    plan = Plan(tuple(told.conditions), told.seeds, told.first, told.images, told.every)
+    return RenderedDataset(plan, "train", told.longest, keep)
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """Numbers that lie evenly among so many."""
+    return sorted({(2 * index + 1) * count // (2 * wanted) for index in range(wanted)})
