@@ -16,8 +16,12 @@ from tardal_ros.errors import RigError
 COMMANDS = {
     "demo": "Run the composed rig on a rendered sequence or on your files, and write a report.",
     "render": "Write a rendered scene as a dataset folder: pairs, labels, thermal targets and the exact truth.",
+    "train": "Train TarDAL's generator, alone or with a detector, by a configuration; see config/train.",
     "train-detector": "Render training scenes, train a detector on them, and export it with its figures.",
+    "compare-inputs": "Train detectors the same way on visible, infrared, stacked and fused images, and compare them.",
     "score-detector": "Measure a detector's mean average precision on rendered test scenes or labelled pairs.",
+    "score-fusion": "Measure the quality of fused images over a folder of registered pairs.",
+    "montage": "Put registered pairs and what fusers make of them side by side, to look at.",
 }
 
 

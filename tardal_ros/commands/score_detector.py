@@ -32,8 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         RigError: The weights or the data cannot be used, or a library is missing.
     """
+    from tardal_ros.datasets.rendered import Plan
     from tardal_ros.detection.detector import create_detector
-    from tardal_ros.evaluation.detection import CONFIDENCE, Plan, as_table, prepare_test_scenes, score_folder
+    from tardal_ros.evaluation.detection import CONFIDENCE, as_table, prepare_test_scenes, score_folder
     from tardal_ros.files import replace_text
 
     detector = create_detector(

@@ -49,12 +49,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class Bar:
-    """A bar with the newest losses and the time that is left; no line where nobody watches."""
+    """A bar with the newest losses and the time that is left; in a file, a line of it now and then."""
 
     def __init__(self, steps: int) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(total=steps, unit="step", dynamic_ncols=True, disable=None)
+        often = 0.1 if sys.stderr.isatty() else 30.0
+        self._bar = tqdm(total=steps, unit="step", dynamic_ncols=True, mininterval=often)
 
     def __enter__(self) -> Bar:
         return self

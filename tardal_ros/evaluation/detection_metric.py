@@ -113,10 +113,10 @@ def _shared(images: Sequence[Judged]) -> tuple[str, ...]:
     """The classes of which there are objects to find, and which the detector knows; by the truth's names."""
     if not images:
         return ()
-    known = {_key(name) for name in images[0].detections.names}
+    known = {class_key(name) for name in images[0].detections.names}
     truth = images[0].objects.names
     present = {truth[number] for image in images for number in image.objects.class_ids[~image.objects.ignored]}
-    return tuple(name for name in truth if name in present and _key(name) in known)
+    return tuple(name for name in truth if name in present and class_key(name) in known)
 
 
 class _Matches:
@@ -196,7 +196,7 @@ def _dataset(images: Sequence[Judged], names: tuple[str, ...], annotations: Call
     """What pycocotools reads, made of what is true or of what was found."""
     from pycocotools.coco import COCO
 
-    known = {_key(name): number for number, name in enumerate(names)}
+    known = {class_key(name): number for number, name in enumerate(names)}
     listed = [
         {**annotation, "image_id": index}
         for index, image in enumerate(images)
@@ -218,7 +218,7 @@ def _truths(image: Judged, known: dict[str, int]) -> list[dict[str, Any]]:
     return [
         {"category_id": known[name], "bbox": _corner_and_size(box), "area": 0.0 if ignored else _COUNTS, "iscrowd": 0}
         for box, number, ignored in zip(objects.xyxy, objects.class_ids, objects.ignored, strict=True)
-        if (name := _key(objects.names[number])) in known
+        if (name := class_key(objects.names[number])) in known
     ]
 
 
@@ -227,7 +227,7 @@ def _found(image: Judged, known: dict[str, int]) -> list[dict[str, Any]]:
     return [
         {"category_id": known[name], "bbox": _corner_and_size(box), "area": _COUNTS, "score": float(score)}
         for box, score, number in zip(found.xyxy, found.scores, found.class_ids, strict=True)
-        if (name := _key(found.names[number])) in known
+        if (name := class_key(found.names[number])) in known
     ]
 
 
@@ -241,7 +241,7 @@ def _count(image: Judged, name: str) -> int:
     return int(((objects.class_ids == objects.names.index(name)) & ~objects.ignored).sum())
 
 
-def _key(name: str) -> str:
+def class_key(name: str) -> str:
     """A class name for comparison."""
     return {"people": "person", "pedestrian": "person"}.get(name.lower(), name.lower())
 

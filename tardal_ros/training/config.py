@@ -23,7 +23,7 @@ Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Generator(_Section):
@@ -238,7 +238,7 @@ def load_config(path: Path) -> TrainConfig:
         return TrainConfig.model_validate_json(json.dumps(read))
     except ValidationError as error:
         raise RigError(f"{path}: {_sentence(error)}") from None
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # a date, or an alias of itself
         raise RigError(f"{path}: {error}.") from None
 
 

@@ -13,7 +13,7 @@ from torch.autograd import Function
 
 from tardal_ros.detection.offline import contained
 from tardal_ros.errors import RigError
-from tardal_ros.evaluation.detection_metric import _key as class_key
+from tardal_ros.evaluation.detection_metric import class_key
 from tardal_ros.fusion.weights import read_checkpoint
 
 STRIDE = 32

@@ -8,9 +8,13 @@ from typing import Any
 
 import yaml
 
+from tardal_ros.datasets.rendered import Plan
+from tardal_ros.detection.inputs import INPUTS, STACK
 from tardal_ros.errors import RigError
-from tardal_ros.evaluation.detection import Plan
 from tardal_ros.simulation import CONDITIONS
+
+MIXED = "mixed"
+"""Inputs: of each moment the fused image and, in turn, the visible or the infrared one by itself."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,11 @@ class DetectorConfig:
         train: The *train* scenes to learn from.
         validation: The *train* scenes to validate on after each epoch; none of those to learn from.
         test: The *test* scenes for the figures of the model card.
+        fuser_weights: Weights file of the fuser; empty for none.
+        inputs: What the detector learns to look at: `MIXED`, or one of `detection.inputs.INPUTS` alone.
+        start: Weights (`.safetensors`) of a detector of the same architecture to start from, whatever its classes;
+            empty for random ones.
+        hsv: Whether hue, saturation and brightness of the images are varied; those of a stack never are.
     """
 
     model: str
@@ -42,8 +51,13 @@ class DetectorConfig:
     train: Plan
     validation: Plan
     test: Plan
+    fuser_weights: str = ""
+    inputs: str = MIXED
+    start: str = ""
+    hsv: bool = True
 
     def __post_init__(self) -> None:
+        _check(self.inputs in (MIXED, *INPUTS), "inputs", self.inputs, f"of {', '.join((MIXED, *INPUTS))}")
         _check(self.image_size >= 32 and self.image_size % 32 == 0, "image_size", self.image_size, "a multiple of 32")
         for name in ("batch", "epochs"):
             _check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
@@ -59,6 +73,16 @@ class DetectorConfig:
                 f"The scene {condition} {seed} is in both train and validation: move one of them by `first`."
             )
 
+    @property
+    def channels(self) -> int:
+        """How many channels the detector's images have."""
+        return STACK if self.inputs == "stack" else 3
+
+    @property
+    def weights_of_fuser(self) -> Path | None:
+        """The weights file of the fuser, if it has one."""
+        return Path(self.fuser_weights) if self.fuser_weights else None
+
 
 def load_config(path: Path) -> DetectorConfig:
     """Reads and checks a configuration.
@@ -66,23 +90,56 @@ def load_config(path: Path) -> DetectorConfig:
     Raises:
         RigError: The file cannot be read, a key is missing or unknown, or a value is out of range.
     """
+    read = read_yaml(path)
     try:
-        read = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RigError(f"The configuration {path} cannot be read: {' '.join(str(error).split())}") from None
-    try:
-        values = _typed(DetectorConfig, read, "")
-        return DetectorConfig(**{**values, **{name: Plan(**_typed(Plan, values[name], f"{name}.")) for name in _PLANS}})
+        return parse_config(read)
     except RigError as error:
         raise RigError(f"{path}: {error}") from None
 
 
+def read_yaml(path: Path) -> object:
+    """Reads a YAML file.
+
+    Raises:
+        RigError: The file cannot be read.
+    """
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RigError(f"The configuration {path} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def parse_config(read: object) -> DetectorConfig:
+    """Checks a configuration that was read.
+
+    Raises:
+        RigError: A key is missing or unknown, or a value is out of range.
+    """
+    values = typed(DetectorConfig, read)
+    return DetectorConfig(**{**values, **{name: Plan(**typed(Plan, values[name], f"{name}.")) for name in _PLANS}})
+
+
 _PLANS = ("train", "validation", "test")
-_KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "str": (str,), "Plan": (dict,)}
+_KINDS: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (float, int),
+    "str": (str,),
+    "bool": (bool,),
+    "Plan": (dict,),
+}
 
 
-def _typed(kind: Any, read: object, prefix: str) -> dict[str, Any]:
-    """The values of a section, each of the type that its field has."""
+def typed(kind: Any, read: object, prefix: str = "") -> dict[str, Any]:
+    """The values of a section, each of the type that its field has.
+
+    Args:
+        kind: The dataclass whose fields they are.
+        read: What the file has.
+        prefix: The section's name and a dot, for messages.
+
+    Raises:
+        RigError: A key is missing or unknown, or of another type.
+    """
     if not isinstance(read, dict):
         raise RigError(f"{prefix.rstrip('.') or 'the file'} must hold keys and values, not {read!r}.")
     known = {each.name: each for each in fields(kind)}
@@ -91,7 +148,7 @@ def _typed(kind: Any, read: object, prefix: str) -> dict[str, Any]:
             raise RigError(f"There is no key {prefix}{name}: the keys are {', '.join(known)}.")
         wanted = str(known[name].type)
         kinds = _KINDS.get(wanted, (list,))
-        if isinstance(value, bool) or not isinstance(value, kinds):
+        if isinstance(value, bool) != (wanted == "bool") or not isinstance(value, kinds):
             raise RigError(f"{prefix}{name} is {value!r}: it must be {wanted}.")
     for name, each in known.items():
         if name not in read and each.default is MISSING and each.default_factory is MISSING:

@@ -19,7 +19,7 @@ from tardal_ros.evaluation.detection_metric import Scores
 from tardal_ros.evaluation.summary import installed_versions
 from tardal_ros.files import replace_bytes, replace_text
 from tardal_ros.simulation import CLASSES, VERSION
-from tardal_ros.training.detector_config import DetectorConfig
+from tardal_ros.training.detector_config import MIXED, DetectorConfig
 
 
 def release(
@@ -49,12 +49,13 @@ def release(
     """
     onnx, state = folder / "detector.onnx", folder / "detector.safetensors"
     replace_bytes(onnx, export_onnx(model, config.image_size))
-    replace_bytes(state, state_dict(model, config))
+    replace_bytes(state, state_dict(model, config.model, config.image_size))
     prepare_test_scenes(data / "test", config.test, on_scene)
     detector = create_detector(onnx, confidence=CONFIDENCE, device="cpu")
-    scores = {"rendered test scenes": score_folder(detector, data / "test", config.fuser)}
+    fuser = config.fuser, config.weights_of_fuser
+    scores = {"rendered test scenes": score_folder(detector, data / "test", *fuser)}
     if real is not None:
-        scores[f"{real.name}, zero-shot"] = score_folder(detector, real, config.fuser)
+        scores[f"{real.name}, zero-shot"] = score_folder(detector, real, *fuser)
     figures = {name: {shown: asdict(each) for shown, each in of.items()} for name, of in scores.items()}
     table, card = folder / "detector.json", folder / "detector.md"
     replace_text(table, json.dumps(figures, indent=1) + "\n")
@@ -86,8 +87,13 @@ def export_onnx(model: Any, image_size: int) -> bytes:
         return Path(YOLO(path).export(format="onnx", imgsz=image_size, dynamic=True, verbose=False)).read_bytes()
 
 
-def state_dict(model: Any, config: DetectorConfig) -> bytes:
+def state_dict(model: Any, architecture: str, image_size: int) -> bytes:
     """The weights as safetensors, with what it takes to build their model.
+
+    Args:
+        model: A detection model with its class names.
+        architecture: Its ultralytics name.
+        image_size: Longer side of the images that it learnt from, in pixels.
 
     Raises:
         MissingDependencyError: safetensors is not installed.
@@ -98,7 +104,14 @@ def state_dict(model: Any, config: DetectorConfig) -> bytes:
         raise MissingDependencyError(
             "Writing weights needs safetensors: run `pip install '.[train]'` in the checkout."
         ) from None
-    told = {"model": config.model, "names": json.dumps(CLASSES), "imgsz": str(config.image_size)}
+    from tardal_ros.training.detection import channels_of
+
+    told = {
+        "model": architecture,
+        "names": json.dumps([model.names[number] for number in range(len(model.names))]),
+        "channels": str(channels_of(model)),
+        "imgsz": str(image_size),
+    }
     return bytes(save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, told))
 
 
@@ -113,17 +126,26 @@ def model_card(config: DetectorConfig, pictures: int, files: list[Path], scores:
     """
     versions = installed_versions()
     plan, steps = config.train, config.epochs * -(-pictures // config.batch)
+    weights = f" with `{config.fuser_weights}`" if config.fuser_weights else ""
+    looks = {
+        MIXED: f"every pair fused by `{config.fuser}`{weights}, and visible or infrared by itself in turn",
+        "fused": f"every pair fused by `{config.fuser}`{weights}",
+        "stack": "every pair as four channels, blue, green, red and infrared",
+    }
+    shown = looks.get(config.inputs, f"of every pair the {config.inputs} image")
+    channels = "BGR" if config.channels == 3 else "BGR and infrared"
+    begin = f"the weights `{config.start}`" if config.start else "random weights"
     lines = [
         "# Detector",
         "",
         f"`{config.model}` (ultralytics {versions.get('ultralytics', '?')}), {len(CLASSES)} classes:"
-        f" {', '.join(CLASSES)}. Input: BGR images of any size, looked at with a longer side of {config.image_size}"
-        " pixels.",
+        f" {', '.join(CLASSES)}. Input: {channels} images of any size, looked at with a longer side of"
+        f" {config.image_size} pixels.",
         "",
         f"- **Data**: {pictures} pictures of rendered `train` scenes ({plan.seeds} seeds from {plan.first} in each of"
         f" {', '.join(plan.conditions)}; {plan.images} moments each, {plan.every:g} s apart; renderer version"
-        f" {VERSION}): every pair fused by `{config.fuser}`, and visible or infrared by itself in turn. No real image.",
-        f"- **Training**: from random weights, {steps} steps of {config.batch} pictures ({config.epochs} epochs),"
+        f" {VERSION}): {shown}. No real image.",
+        f"- **Training**: from {begin}, {steps} steps of {config.batch} pictures ({config.epochs} epochs),"
         f" AdamW, largest learning rate {config.learning_rate:g}, seed {config.seed}; the weights are the moving"
         " average.",
         "- **Licence**: AGPL-3.0, which ultralytics claims for models that its code trains.",

@@ -1,4 +1,4 @@
-"""Training an ultralytics detection model from random weights, by ultralytics' own trainer."""
+"""Training an ultralytics detection model, by ultralytics' own trainer."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from tardal_ros.datasets.labels import Objects, read_yolo
 from tardal_ros.detection.detector import Detector
 from tardal_ros.detection.offline import contained
 from tardal_ros.detection.yolo import Network, Yolo
 from tardal_ros.errors import RigError
 from tardal_ros.evaluation.detection import CONFIDENCE
 from tardal_ros.evaluation.detection_metric import Judged, score
-from tardal_ros.evaluation.truth import Objects, read_labels
 from tardal_ros.files import replace_text
-from tardal_ros.training.detector_config import DetectorConfig
+from tardal_ros.training.detector_config import DetectorConfig, load_config
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class Progress:
     map50: float | None
 
 
-def train(config: DetectorConfig, data: Path, folder: Path, on_step: Callable[[Progress], None]) -> Any:
+def train(
+    config: DetectorConfig, data: Path, folder: Path, on_step: Callable[[Progress], None], validate: bool = True
+) -> Any:
     """Trains, or goes on with what an earlier run left in the folder.
 
     Checkpoints are written after each epoch, as a whole; a run that is killed loses the epoch that it was in. They are
@@ -57,15 +59,18 @@ def train(config: DetectorConfig, data: Path, folder: Path, on_step: Callable[[P
         data: The YAML file of the data set.
         folder: Where to keep the run; is made.
         on_step: Called after each step.
+        validate: Whether to validate after each epoch, or else after the last one only.
 
     Returns:
         The trained model, an `ultralytics.nn.tasks.DetectionModel`: the moving average of the weights.
 
     Raises:
-        RigError: The folder holds a run of another configuration, or the loss is no longer finite.
+        RigError: The folder holds a run of another configuration, the weights to start from do not fit, or the loss is
+            no longer finite.
         MissingDependencyError: torch or ultralytics is not installed.
     """
     with contained():
+        import torch
         from ultralytics.models.yolo.detect import DetectionTrainer
         from ultralytics.nn.tasks import load_checkpoint
 
@@ -78,8 +83,11 @@ def train(config: DetectorConfig, data: Path, folder: Path, on_step: Callable[[P
         def get_dataset(self) -> dict[str, Any]:
             # Ultralytics' own look at the file fetches fonts.
             told: dict[str, Any] = yaml.safe_load(Path(self.args.data).read_text("utf-8"))
-            lists = {part: str(Path(told["path"], told[part])) for part in ("train", "val")}
-            return {**told, **lists, "nc": len(told["names"]), "channels": 3}
+            lists = {"train": str(Path(told["path"], told["train"])), "val": str(Path(told["path"], told["val"]))}
+            return {**told, **lists, "nc": len(told["names"]), "channels": config.channels}
+
+        def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
+            return begin(super().get_model(cfg, weights, verbose), weights)
 
         def get_validator(self) -> Any:
             return _Validator(Path(self.data["val"]))
@@ -99,18 +107,39 @@ def train(config: DetectorConfig, data: Path, folder: Path, on_step: Callable[[P
         def final_eval(self) -> None:
             """The last epoch's validation was just now."""
 
-    _claim(config, folder)
+    claim(config, folder)
+    begin = _beginning(config)
     last = folder / "run" / "weights" / "last.pt"
+    overrides = _settings(config, data, folder, validate)
     if last.exists():
         model, checkpoint = load_checkpoint(last)
         if checkpoint["epoch"] + 1 >= config.epochs:
             return model.eval()
-    overrides = _settings(config, data, folder) | ({"resume": str(last)} if last.exists() else {})
+        overrides["resume"] = str(last)
+    threads = torch.get_num_threads()
     trainer = Trainer(overrides=overrides)
+    torch.set_num_threads(threads)  # on a CPU it has just taken all but one core
     watch = _Watch(on_step)
     trainer.add_callback("on_train_batch_end", watch.step)
     trainer.train()
     return trainer.ema.ema.eval()
+
+
+def _beginning(config: DetectorConfig) -> Callable[[Any, Any], Any]:
+    """What gives a new model the weights to start from; one that goes on has those that it went on with."""
+    from tardal_ros.training.detection import adopt, check_architecture, read_weights
+
+    if not config.start:
+        return lambda model, resumed: model
+    weights = read_weights(Path(config.start))
+    check_architecture(weights, config.model, config.channels)
+
+    def begin(model: Any, resumed: Any) -> Any:
+        if resumed is None:
+            adopt(model, weights)
+        return model
+
+    return begin
 
 
 class _Watch:
@@ -147,10 +176,10 @@ class _Validator:
 
     def __call__(self, trainer: Any) -> dict[str, float]:
         detector = detector_of(trainer.ema.ema, trainer.args.imgsz)
-        names = detector.names
+        names, mode = detector.names, cv2.IMREAD_COLOR if detector.channels == 3 else cv2.IMREAD_UNCHANGED
         judged = []
         for path in self._pictures:
-            image = np.asarray(cv2.imread(str(path)), np.uint8)
+            image = np.asarray(cv2.imread(str(path), mode), np.uint8)
             judged.append(Judged(path.stem, "", detector.detect(image), _labels(path, image.shape, names)))
         scores = score(judged, resamples=0)
         return {_MAP50: scores.map50.value, "map50_95": scores.map50_95.value, "fitness": scores.map50.value}
@@ -165,6 +194,8 @@ def detector_of(model: Any, image_size: int) -> Detector:
     """
     import torch
 
+    from tardal_ros.training.detection import channels_of
+
     place = next(model.parameters()).device
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -175,18 +206,21 @@ def detector_of(model: Any, image_size: int) -> Detector:
 
     names = tuple(model.names[index] for index in range(len(model.names)))
     stride = int(max(model.stride))
-    network = Network(Path("model"), run, names, stride, (image_size, image_size), False, str(place))
+    size = image_size, image_size
+    network = Network(Path("model"), run, names, stride, size, False, str(place), channels_of(model))
     return Detector(Yolo(network), confidence=CONFIDENCE)
 
 
 def _labels(picture: Path, shape: tuple[int, ...], names: tuple[str, ...]) -> Objects:
     path = picture.parents[2] / "labels" / picture.parent.name / f"{picture.stem}.txt"
-    return read_labels(path, shape, names)
+    return read_yolo(path, shape, names)
 
 
-def _settings(config: DetectorConfig, data: Path, folder: Path) -> dict[str, Any]:
+def _settings(config: DetectorConfig, data: Path, folder: Path, validate: bool) -> dict[str, Any]:
     """The trainer's own settings; what is not here is ultralytics' default."""
+    plain = {} if config.hsv else {"hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.0}
     return {
+        **plain,
         "model": f"{config.model}.yaml",
         "data": str(data),
         "epochs": config.epochs,
@@ -203,6 +237,7 @@ def _settings(config: DetectorConfig, data: Path, folder: Path) -> dict[str, Any
         "seed": config.seed,
         "amp": False,  # or it fetches a model to test the GPU with
         "cache": True,
+        "val": validate,
         "patience": config.epochs,
         "plots": False,
         "verbose": False,
@@ -213,13 +248,17 @@ def _settings(config: DetectorConfig, data: Path, folder: Path) -> dict[str, Any
     }
 
 
-def _claim(config: DetectorConfig, folder: Path) -> None:
-    """Makes the folder this configuration's, or refuses one that is another's."""
+def claim(config: DetectorConfig, folder: Path) -> None:
+    """Makes the folder this configuration's; keys that an earlier version did not know have their defaults.
+
+    Raises:
+        RigError: It is another one's.
+    """
     path = folder / "config.yaml"
-    told = yaml.safe_dump(asdict(config), sort_keys=False)
-    if path.exists() and path.read_text("utf-8") != told:
+    if not path.exists():
+        replace_text(path, yaml.safe_dump(asdict(config), sort_keys=False))
+    elif load_config(path) != config:
         raise RigError(
             f"{folder} holds a run of another configuration, which {path} tells: give that one to go on, or choose"
             " another folder."
         )
-    replace_text(path, told)

@@ -32,6 +32,9 @@ def test_the_shipped_configuration_is_sound(shipped):
         ({"train.seeds": 0}, r"train\.seeds is 0"),
         ({"train.every": 0}, r"train\.every is 0"),
         ({"test.conditions": ["noon"]}, "noon"),
+        ({"inputs": "thermal"}, "inputs is 'thermal': it must be of mixed, fused"),
+        ({"hsv": 1}, "hsv is 1: it must be bool"),
+        ({"fuser_weights": 3}, "fuser_weights is 3"),
         ({"validation.first": 0}, "is in both train and validation"),
     ],
 )
@@ -57,3 +60,12 @@ def test_a_whole_number_may_stand_for_a_decimal_one(tmp_path, told):
     path = tmp_path / "config.yaml"
     path.write_text(told({"train.every": 5}))
     assert load_config(path).train.every == 5
+
+
+def test_what_is_left_out_has_its_default(shipped, tmp_path, told):
+    assert (shipped.inputs, shipped.fuser_weights, shipped.start, shipped.hsv) == ("mixed", "", "", True)
+    assert shipped.channels == 3 and shipped.weights_of_fuser is None
+    path = tmp_path / "config.yaml"
+    path.write_text(told({"inputs": "stack", "hsv": False, "fuser_weights": "some.safetensors"}))
+    config = load_config(path)
+    assert config.channels == 4 and not config.hsv and str(config.weights_of_fuser) == "some.safetensors"

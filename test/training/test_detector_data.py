@@ -11,9 +11,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tardal_ros.datasets.labels import Objects, read_yolo
+from tardal_ros.datasets.rendered import Example, Plan
 from tardal_ros.errors import RigError
-from tardal_ros.evaluation.detection import Plan
-from tardal_ros.evaluation.truth import Example, Objects, read_labels
 from tardal_ros.simulation import CLASSES
 from tardal_ros.training import detector_data
 from tardal_ros.training.detector_data import make_dataset, yolo_labels
@@ -93,7 +93,7 @@ def test_pictures_and_labels_are_what_ultralytics_reads(made):
         assert image.shape == (192, 256, 3)
         assert abs(image.mean() - (200 if "infrared" in name else 40)) < 2 or "fused" in name
         labels = path.parent / name.replace("images", "labels").replace(".jpg", ".txt")
-        read = read_labels(labels, image.shape, CLASSES)
+        read = read_yolo(labels, image.shape, CLASSES)
         assert read.xyxy.tolist() == [[64.0, 48.0, 192.0, 144.0]] and read.class_ids.tolist() == [1]
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
@@ -122,6 +122,28 @@ def test_a_folder_made_otherwise_is_refused(made, small):
         make_dataset(replace(small, image_size=512), made[0].parent)
 
 
+def test_a_folder_of_an_earlier_version_is_used(made, small):
+    path = made[0].parent / "made_with.yaml"
+    told = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({key: told[key] for key in told if key not in ("inputs", "fuser_weights")}))
+    before = path.read_text()
+    make_dataset(small, made[0].parent)
+    assert path.read_text() == before
+    with pytest.raises(RigError, match="inputs is mixed, not stack"):
+        make_dataset(replace(small, inputs="stack"), made[0].parent)
+
+
+def test_a_single_input_is_kept_without_loss(small, blank, tmp_path):
+    for inputs in ("visible", "infrared", "stack"):
+        folder = make_dataset(replace(small, inputs=inputs), tmp_path / inputs).parent
+        lines = [line for part in ("train", "val") for line in (folder / f"{part}.txt").read_text().split()]
+        assert len(lines) == 5 and all(line.endswith(f"_{inputs}.png") for line in lines)
+        image = cv2.imread(str(folder / lines[0]), cv2.IMREAD_UNCHANGED)
+        assert image.shape == {"visible": (192, 256, 3), "infrared": (192, 256), "stack": (192, 256, 4)}[inputs]
+        assert np.unique(image).tolist() == {"visible": [40], "infrared": [200], "stack": [40, 200]}[inputs]
+    assert np.unique(image[..., 3]).tolist() == [200]
+
+
 def test_a_folder_of_another_renderer_is_refused(made, small, monkeypatch):
     monkeypatch.setattr(detector_data, "VERSION", "another")
     with pytest.raises(RigError, match="renderer"):
@@ -143,6 +165,6 @@ def test_labels_say_where_the_boxes_are(tmp_path_factory, corners):
     ids = np.arange(len(xyxy)) % len(CLASSES)
     path = tmp_path_factory.mktemp("labels") / "one.txt"
     path.write_text(yolo_labels(Objects(xyxy, ids, np.zeros(len(ids), bool), CLASSES), (100, 80)))
-    read = read_labels(path, (80, 100), CLASSES)
+    read = read_yolo(path, (80, 100), CLASSES)
 
     assert np.allclose(read.xyxy, xyxy, atol=1e-3) and read.class_ids.tolist() == ids.tolist()

@@ -12,9 +12,11 @@ pytest.importorskip("onnx", reason="needs onnx: `make test` sets it up")
 pytest.importorskip("onnxruntime", reason="needs onnxruntime: `make test` sets it up")
 pytest.importorskip("safetensors", reason="needs safetensors: `make test` sets it up")
 
+from tardal_ros.datasets.labels import Objects
+from tardal_ros.datasets.rendered import Example
 from tardal_ros.detection import create_detector
 from tardal_ros.detection.offline import contained
-from tardal_ros.evaluation.truth import Example, Objects, save_example
+from tardal_ros.evaluation.truth import save_example
 from tardal_ros.simulation import CLASSES
 from tardal_ros.training import detector_release
 from tardal_ros.training.detector_release import release

@@ -10,12 +10,17 @@ import pytest
 
 pytest.importorskip("ultralytics", reason="needs ultralytics: `make test` sets it up")
 pytest.importorskip("pycocotools", reason="needs pycocotools: `make test` sets it up")
+pytest.importorskip("safetensors", reason="needs safetensors: `make test` sets it up")
 
 import torch
+import yaml
 
 from tardal_ros.errors import RigError
+from tardal_ros.simulation import CLASSES
 from tardal_ros.training import detector_trainer
-from tardal_ros.training.detector_trainer import detector_of, train
+from tardal_ros.training.detection import build_model
+from tardal_ros.training.detector_release import state_dict
+from tardal_ros.training.detector_trainer import claim, detector_of, train
 
 
 class Killed(BaseException):
@@ -51,6 +56,34 @@ def test_a_killed_run_goes_on_after_its_last_whole_epoch(tiny, pictures, tmp_pat
         train(replace(tiny, epochs=3), pictures, folder, step)
 
 
+def test_a_run_of_an_earlier_version_is_gone_on_with(tiny, tmp_path):
+    claim(tiny, tmp_path)
+    path = tmp_path / "config.yaml"
+    told = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({key: told[key] for key in list(told)[:11]}))
+    before = path.read_text()
+
+    claim(tiny, tmp_path)
+    assert path.read_text() == before and "inputs" not in before
+    with pytest.raises(RigError, match="another configuration"):
+        claim(replace(tiny, inputs="fused"), tmp_path)
+
+
+def test_four_channels_are_learnt_from_weights_of_other_classes(tiny, stacks, tmp_path):
+    start = tmp_path / "start.safetensors"
+    torch.manual_seed(3)
+    before = build_model("yolo11n", ("car", "person"), 4)
+    start.write_bytes(state_dict(before, "yolo11n", 64))
+    config = replace(tiny, epochs=1, inputs="stack", start=str(start), hsv=False, learning_rate=1e-9)
+    trained = train(config, stacks, tmp_path / "run", lambda at: None, validate=False)
+
+    assert detector_of(trained, 64).channels == 4 and detector_of(trained, 64).names == CLASSES
+    first = "model.0.conv.weight"
+    assert torch.allclose(trained.state_dict()[first], before.state_dict()[first], atol=1e-6)
+    with pytest.raises(RigError, match="are of a yolo11n for 4 channels, not of a yolo11n for 3"):
+        train(replace(config, inputs="fused"), stacks, tmp_path / "other", lambda at: None)
+
+
 def test_a_loss_that_is_lost_ends_the_run():
     steps = []
     trainer = SimpleNamespace(epoch=3, tloss={"box": float("nan")}, loss=torch.tensor(float("nan")), last=Path("x.pt"))
@@ -74,6 +107,9 @@ from tardal_ros.training.detector_config import load_config
 from tardal_ros.training.detector_trainer import train
 config = replace(load_config(Path("config/train/detector.yaml")), image_size=64, batch=2, epochs=1, mosaic_epochs=1)
 train(config, Path({str(pictures)!r}), Path({str(tmp_path / "run")!r}), lambda at: None)
+import torch
+from tardal_ros.training.detection import DetectionTask
+DetectionTask("yolo26n", ("person",)).loss(torch.rand(2, 3, 64, 64), torch.zeros(0, 6)).total.backward()
 print("torchvision" in sys.modules)
 """
     root = Path(__file__).resolve().parents[2]

@@ -18,14 +18,7 @@ from tardal_ros.training.discriminator import (  # noqa: E402
 
 GOLDEN = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "golden" / "tardal_discriminator.npz"
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_torch_thread():
-    """Networks this small only wait for their threads on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.fixture(scope="module")

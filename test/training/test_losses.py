@@ -25,14 +25,7 @@ SOURCES = ["paper", "legacy", "ssim_l1", "ms_ssim", "ms_ssim_cubed"]
 SALIENCIES = ["paper", "normalised", "legacy"]
 GRADIENTS = ["sobel", "central"]
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_torch_thread():
-    """Images this small only wait for their threads on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("ultralytics", reason="needs ultralytics: `make test` sets it up")
+pytest.importorskip("pycocotools", reason="needs pycocotools: `make test` sets it up")
+pytest.importorskip("safetensors", reason="needs safetensors: `make test` sets it up")
+
+import torch
+
+from tardal_ros.datasets.item import Item, Sample
+from tardal_ros.datasets.labels import Objects
+from tardal_ros.datasets.rendered import Plan
+from tardal_ros.errors import RigError
+from tardal_ros.simulation import CLASSES
+from tardal_ros.training import comparison as comparison_module
+from tardal_ros.training.comparison import compare, divided
+from tardal_ros.training.comparison_config import Comparison, Folds
+from tardal_ros.training.detection import build_model, read_weights
+
+
+def item_of(name, condition="day", names=CLASSES, size=(48, 64)):
+    rng = np.random.default_rng(abs(hash(name)) % 1000)
+    boxes = np.array([[16, 12, 48, 36], [0, 0, 4, 20.0]])
+    there = Objects(boxes, np.array([1, 0]), np.array([False, False]), names)
+    images = rng.integers(0, 255, (*size, 3), np.uint8), rng.integers(0, 255, size, np.uint8)
+    return Item(name, name, condition, *images, there)
+
+
+class Scenes:
+    """Stands for rendered scenes: a pair of noise for each moment."""
+
+    names = CLASSES
+
+    def __init__(self, plan, split, longest, keep, cache_bytes=1):
+        told = [(f"{split}_{name}_{seed}", name) for seed, name in plan.scenes() for _ in plan.times()]
+        self.samples = tuple(Sample(name, name, condition) for name, condition in told)
+
+    def __len__(self):
+        return len(self.samples)
+
+    def load(self, index):
+        return item_of(self.samples[index].name, self.samples[index].condition)
+
+
+class Quiet:
+    def __init__(self):
+        self.trained, self.counted = [], []
+
+    def counter(self, what):
+        self.counted.append(what)
+        return lambda done, total: None
+
+    def training(self, what):
+        self.trained.append(what)
+        return lambda progress: None
+
+
+@pytest.fixture
+def rows(shipped):
+    plan = Plan(("day", "night"), seeds=1, images=1)
+    base = replace(shipped, image_size=64, batch=2, epochs=1, mosaic_epochs=0, hsv=False, train=plan, test=plan)
+    base = replace(base, validation=replace(plan, first=9))
+    return {"stack": replace(base, inputs="stack"), "mean": replace(base, inputs="fused", fuser="average")}
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What the trainings were told, which give random weights at once."""
+    calls = []
+
+    def train(config, data, folder, on_step, validate):
+        lists = {part: (data.parent / f"{part}.txt").read_text().split() for part in ("train", "val")}
+        calls.append((config, lists, validate))
+        torch.manual_seed(0)
+        names = CLASSES if validate else ("person", "car")
+        return build_model(config.model, names, config.channels)
+
+    monkeypatch.setattr(comparison_module, "RenderedDataset", Scenes)
+    monkeypatch.setattr(comparison_module, "train", train)
+    return calls
+
+
+def write_photos(folder: Path, count: int) -> Path:
+    for number in range(count):
+        item, name = item_of(str(number), names=("person", "car"), size=(96, 128)), f"{number:05d}{'DN'[number % 2]}"
+        for part, image in (("vi", item.visible), ("ir", item.infrared)):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / part / f"{name}.png"), image)
+        (folder / "labels").mkdir(exist_ok=True)
+        (folder / "labels" / f"{name}.txt").write_text("1 0.5 0.5 0.5 0.5\n0 0.1 0.5 0.01 0.5\n")
+    (folder / "classes.txt").write_text("person\ncar\n")
+    return folder
+
+
+def test_rows_are_trained_alike_and_judged_alike(rows, told, tmp_path):
+    photos, watch, out = write_photos(tmp_path / "photos", 5), Quiet(), tmp_path / "out"
+    table, text = compare(Comparison(rows, Folds(2, 3, 0.001)), out, photos, 1, watch)
+
+    figures = json.loads(table.read_text())
+    assert list(figures) == ["stack", "mean"] and figures["mean"]["fuser"] == "average"
+    for row in figures.values():
+        rendered, real = row["scores"].values()
+        assert rendered["images"] == 2 and set(rendered["conditions"]) == {"day", "night"}
+        assert rendered["classes"]["Car"]["objects"] == 2 and "People" not in rendered["classes"], "they are too small"
+        assert real["images"] == 5 and real["map50"]["objects"] == 5 and set(real["conditions"]) == {"day", "night"}
+    assert "| stack | " in text.read_text() and "photos, 2-fold" in text.read_text() and "night (1)" in text.read_text()
+
+    folds = [call for call in told if not call[2]]
+    assert len(told) == 6 and len(folds) == 4
+    for config, lists, _ in folds:
+        assert config.start == str(
+            out / "rows" / ("stack" if config.channels == 4 else "mean") / "detector.safetensors"
+        )
+        assert config.epochs == -(-3 // -(-len(lists["train"]) // 2)) and config.learning_rate == 0.001
+    for name, pair in (("stack", folds[:2]), ("mean", folds[2:])):
+        parts = [{Path(line).stem for line in lists["train"]} for _, lists, _ in pair]
+        assert all(lists["train"] == lists["val"] for _, lists, _ in pair)
+        assert len(parts[0] | parts[1]) == 5 and {len(part) for part in parts} == {2, 3}, name
+        assert all(Path(line).exists() for _, lists, _ in pair for line in lists["train"])
+    assert read_weights(out / "rows/stack/detector.safetensors").channels == 4
+
+
+def test_what_is_done_is_kept_and_rows_can_be_added(rows, told, tmp_path):
+    one = {"stack": rows["stack"]}
+    files = compare(Comparison(one, Folds()), tmp_path, None, 1, Quiet())
+    before = json.loads(files[0].read_text())
+    told.clear()
+    compare(Comparison(one, Folds()), tmp_path, None, 1, Quiet())
+    assert not told
+    compare(Comparison(rows, Folds()), tmp_path, None, 1, watch := Quiet())
+
+    assert watch.trained == ["mean"] and [call[0] for call in told] == [rows["mean"]]
+    after = json.loads(files[0].read_text())
+    assert list(after) == ["stack", "mean"] and after["stack"] == before["stack"]
+    with pytest.raises(RigError, match="another configuration"):
+        compare(Comparison({"stack": replace(rows["stack"], seed=5)}, Folds()), tmp_path, None, 1, Quiet())
+
+
+def test_figures_of_other_weights_of_the_fuser_are_not_kept(rows, told, tmp_path):
+    weights = tmp_path / "fuser.safetensors"
+    row = {"row": replace(rows["mean"], fuser="tardal", fuser_weights=str(weights))}
+    with pytest.raises(RigError, match=r"fuser\.safetensors cannot be read"):
+        compare(Comparison(row, Folds()), tmp_path / "out", None, 1, Quiet())
+
+    from safetensors.torch import save_file
+
+    from tardal_ros.fusion.tardal import Generator
+
+    save_file(Generator(4, 1).state_dict(), weights)
+    compare(Comparison(row, Folds()), tmp_path / "out", None, 1, Quiet())
+    compare(Comparison(row, Folds()), tmp_path / "out", None, 1, Quiet())
+    torch.manual_seed(1)
+    save_file(Generator(4, 1).state_dict(), weights)
+    with pytest.raises(RigError, match="is not the file"):
+        compare(Comparison(row, Folds()), tmp_path / "out", None, 1, Quiet())
+
+
+def test_pairs_without_labels_cannot_judge(rows, told, tmp_path):
+    folder = write_photos(tmp_path / "photos", 2)
+    for path in (*(folder / "labels").iterdir(), folder / "labels", folder / "classes.txt"):
+        path.rmdir() if path.is_dir() else path.unlink()
+    with pytest.raises(RigError, match="no labels to judge by"):
+        compare(Comparison(rows, Folds()), tmp_path / "out", folder, 1, Quiet())
+
+
+def test_neighbours_stay_together_and_conditions_are_shared_out():
+    items = [item_of(f"{number:02d}", "night" if number % 3 else "day") for number in range(18)]
+    parts = divided(items[::-1], 3)
+
+    assert sorted(item.name for part in parts for item in part) == [item.name for item in items]
+    for part in parts:
+        assert [item.condition for item in part].count("day") == 2 and len(part) == 6
+    nights = [[item.name for item in part if item.condition == "night"] for part in parts]
+    assert nights == sorted(nights) and max(nights[0]) < min(nights[1]) and max(nights[1]) < min(nights[2])
