@@ -4,7 +4,7 @@ PYTHON ?= python3
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench colcon-test clean
+.PHONY: help setup demo test montage bench colcon-test clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -18,6 +18,9 @@ demo: setup  ## run the rig and write out/demo/; ARGS="--visible V --infrared I"
 
 test: setup  ## run every check and test; ARGS go to pytest
 	@tools/run tools/test $(ARGS)
+
+montage: setup  ## write out/montage/; ARGS="--data FOLDER --fusers average laplacian", real pairs fused side by side
+	@tools/run python -m tardal_ros montage $(ARGS)
 
 bench: setup  ## run the benchmarks, which write out/bench.json
 	@tools/run python -m benchmarks $(ARGS)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tardal_ros.errors import RigError
+from tardal_ros.fusion.classical import AverageMethod, InfraredMethod, LaplacianMethod, VisibleMethod
 from tardal_ros.fusion.colour import luma, with_luma
 from tardal_ros.fusion.feather import Feather
 from tardal_ros.fusion.upsampling import guided_upsample, shrink
@@ -116,12 +117,13 @@ class Fuser:
         return guided_upsample(self._method.fuse_luma(*small), small, (visible, infrared))
 
 
-def _laplacian(weights: str | PathLike[str] | None, device: str) -> Method:
-    from tardal_ros.fusion.classical import LaplacianMethod
+def _classical(name: str, method: Callable[[], Method]) -> Callable[[str | PathLike[str] | None, str], Method]:
+    def make(weights: str | PathLike[str] | None, device: str) -> Method:
+        if weights is not None:
+            raise RigError(f"The fuser '{name}' takes no weights: leave {weights} out, or choose the fuser it is for.")
+        return method()
 
-    if weights is not None:
-        raise RigError(f"The fuser 'laplacian' takes no weights: leave {weights} out, or choose the fuser it is for.")
-    return LaplacianMethod()
+    return make
 
 
 def _tardal(weights: str | PathLike[str] | None, device: str) -> Method:
@@ -130,14 +132,20 @@ def _tardal(weights: str | PathLike[str] | None, device: str) -> Method:
     return TardalMethod(weights, device)
 
 
-FUSERS: dict[str, Callable[[str | PathLike[str] | None, str], Method]] = {"laplacian": _laplacian, "tardal": _tardal}
+FUSERS: dict[str, Callable[[str | PathLike[str] | None, str], Method]] = {
+    "visible": _classical("visible", VisibleMethod),
+    "infrared": _classical("infrared", InfraredMethod),
+    "average": _classical("average", AverageMethod),
+    "laplacian": _classical("laplacian", LaplacianMethod),
+    "tardal": _tardal,
+}
 
 
 def create_fuser(name: str, weights: str | PathLike[str] | None = None, device: str = "auto", **options: Any) -> Fuser:
     """Makes a fuser.
 
     Args:
-        name: `laplacian` or `tardal`.
+        name: `laplacian` or `tardal`; or, to compare with, `average`, or `visible` or `infrared` as they are.
         weights: Weights file of a network.
         device: Where a network runs: `auto`, `cpu`, `cuda` or `cuda:N`.
         options: `scale`, see `Fuser`.

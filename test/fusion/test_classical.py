@@ -1,4 +1,4 @@
-"""Laplacian pyramids: what each spectrum shows best is in the fused luma."""
+"""What each spectrum shows best is in the fused luma; and what it is compared with."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tardal_ros.fusion.classical import LaplacianMethod
+from tardal_ros.fusion.classical import AverageMethod, InfraredMethod, LaplacianMethod, VisibleMethod
 
 CLIPS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "m2vd"
 
@@ -115,3 +115,18 @@ def test_the_dark_halo_around_a_person_is_weak(fuse):
     infrared, _ = _person()
     beside = fuse(_smoke(), infrared)[80, [84, 116]]
     assert beside.min() >= 105
+
+
+def test_the_average_rounds_halves_up():
+    one, other = (np.ascontiguousarray(image, np.uint8) for image in np.mgrid[:256, :256])
+    expected = np.floor((one.astype(float) + other) / 2 + 0.5)
+    np.testing.assert_array_equal(AverageMethod().fuse_luma(one, other), expected)
+
+
+def test_what_passes_through_is_a_copy(make_pair):
+    infrared = make_pair()[1]
+    visible = infrared[::-1]
+    for method, source in ((VisibleMethod, visible), (InfraredMethod, infrared)):
+        fused = method().fuse_luma(visible, infrared)
+        np.testing.assert_array_equal(fused, source)
+        assert not np.shares_memory(fused, source)

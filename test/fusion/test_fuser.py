@@ -15,7 +15,11 @@ from tardal_ros.fusion import FUSERS, Fuser, create_fuser
 from tardal_ros.fusion.classical import LaplacianMethod
 from tardal_ros.fusion.feather import FEATHER
 
-VARIANTS = ["laplacian", "laplacian at half size", "tardal", "tardal at half size", "tardal by image"]
+FUSING = [
+    *("infrared", "average", "average at half size", "laplacian", "laplacian at half size"),
+    *("tardal", "tardal at half size", "tardal by image"),
+]
+VARIANTS = ["visible", *FUSING]
 SIZES = [(48, 64), (47, 63), (33, 90), (1, 1), (1, 40), (40, 1), (2, 3), (4, 1), (1, 4), (17, 16)]
 
 
@@ -43,6 +47,7 @@ def test_shape_and_type_follow_the_visible_image(make_fuser, make_pair, size):
     assert (grey.shape, grey.dtype) == (infrared.shape, np.uint8)
 
 
+@pytest.mark.parametrize("make_fuser", FUSING, indirect=True)
 def test_something_is_fused(make_fuser, make_pair):
     visible, infrared = make_pair()
     assert not np.array_equal(make_fuser().fuse(visible, infrared), visible)
@@ -68,6 +73,7 @@ def test_colour_and_grey_have_the_same_luma(make_fuser, make_pair):
     assert difference[unclipped].max() <= 1
 
 
+@pytest.mark.parametrize("make_fuser", FUSING, indirect=True)
 def test_where_infrared_does_not_see_the_visible_image_stays(make_fuser, make_pair):
     visible, infrared = make_pair(60, 90)
     mask = np.full(infrared.shape, 255, np.uint8)
@@ -277,7 +283,8 @@ def test_images_that_cannot_be_fused(visible, infrared, mask, words):
     [
         ("median", {}, "laplacian, tardal"),
         ("laplacian", {"levels": 3}, "levels"),
-        ("laplacian", {"weights": "tardal.pth"}, "takes no weights"),
+        ("laplacian", {"weights": "tardal.pth"}, "'laplacian' takes no weights"),
+        ("average", {"weights": "tardal.pth"}, "'average' takes no weights"),
         ("tardal", {}, "needs weights"),
         *(("laplacian", {"scale": scale}, "scale") for scale in (0.0, -1.0, 1.01, float("nan"), "half", None, True)),
     ],
