@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tardal_ros.errors import RigError
@@ -15,7 +16,7 @@ def replace_bytes(path: Path, data: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.draft")
+        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")  # several processes may write the same file
         draft.write_bytes(data)
         draft.replace(path)
     except OSError as error:

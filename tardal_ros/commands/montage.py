@@ -36,10 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
         MissingDependencyError: A library is not installed.
     """
     from tardal_ros.datasets.dataset import open_dataset
-    from tardal_ros.evaluation.fusion import create_fusers
+    from tardal_ros.evaluation.fusion import REFERENCES, create_fusers
     from tardal_ros.files import replace_bytes
 
-    fusers = create_fusers(arguments.fusers)
+    fusers = create_fusers([name for name in arguments.fusers if name not in REFERENCES])  # they are shown anyway
     dataset = open_dataset(arguments.data)
     chosen = _chosen([sample.name for sample in dataset.samples], arguments.names, arguments.every)
     for item in loaded(dataset, chosen):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,11 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     folder = arguments.out or Path("out") / arguments.config.stem
     fabric = launch(arguments.accelerator, arguments.devices, arguments.nodes, arguments.strategy, arguments.precision)
-    session = Session(config, fabric, folder)
     if arguments.dry_run:
-        sys.stdout.write(f"{session.try_out()}\n")
+        with tempfile.TemporaryDirectory(prefix="tardal_ros-") as passing:
+            told = Session(config, fabric, Path(passing)).try_out()
+        sys.stdout.write(f"{told}\n" if fabric.is_global_zero else "")
         return 0
-    with Bar(config.steps) as bar:
+    session = Session(config, fabric, folder)
+    with Bar(config.steps, fabric.is_global_zero) as bar:
         files = session.run(bar)
     sys.stdout.writelines(f"{path}\n" for path in files)
     return 0
@@ -51,11 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
 class Bar:
     """A bar with the newest losses and the time that is left; in a file, a line of it now and then."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, shown: bool) -> None:
         from tqdm import tqdm
 
         often = 0.1 if sys.stderr.isatty() else 30.0
-        self._bar = tqdm(total=steps, unit="step", dynamic_ncols=True, mininterval=often)
+        self._bar = tqdm(total=steps, unit="step", dynamic_ncols=True, mininterval=often, disable=not shown)
 
     def __enter__(self) -> Bar:
         return self

@@ -111,8 +111,8 @@ class FolderDataset:
             more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
             first = "; ".join(each.reason.rstrip(".") for each in broken[:_NAMED])
             raise RigError(
-                f"{len(broken)} pairs of {self._root} cannot be used: {first}{more}. Mend or remove them, or set"
-                " on_broken to skip."
+                f"{len(broken)} pairs of {self._root} cannot be used: {first}{more}. Mend or remove them, or have"
+                " broken ones skipped."
             )
         self.samples, self.skipped = tuple(samples), (*self.skipped, *broken)
         if not self.samples:

@@ -52,8 +52,9 @@ def load(path: Path) -> dict[str, Any] | None:
         return None
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch's readers raise whatever their zip and pickle layers do
-        raise RigError(f"Checkpoint {path} cannot be read ({error}): remove it to begin anew.") from None
+    except Exception as error:  # torch's readers raise whatever their zip and pickle layers do, and give bad advice
+        kind = type(error).__name__
+        raise RigError(f"Checkpoint {path} cannot be read ({kind}): remove it to begin anew.") from None
 
 
 def restore(module: Any, state: dict[str, Any], what: str, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,7 +77,7 @@ class Session:
             )
 
     def try_out(self) -> str:
-        """Takes one step, and writes nothing.
+        """Takes one step, of which no weights are kept.
 
         Returns:
             A sentence that tells what it learned from and what the losses are.
@@ -86,9 +85,8 @@ class Session:
         Raises:
             RigError: See `Trainer`.
         """
-        with tempfile.TemporaryDirectory(prefix="tardal_ros-") as folder:
-            trainer = Trainer(self._config, self._fabric, Path(folder), self._stream())
-            losses = trainer.take(next(trainer.feed()))
+        trainer = Trainer(self._config, self._fabric, self._folder, self._stream())
+        losses = trainer.take(next(trainer.feed()))
         told = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
         return f"{len(self._train)} pairs to learn from, {len(self._validation)} to validate on; first step: {told}"
 

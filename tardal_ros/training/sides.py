@@ -92,6 +92,7 @@ class GeneratorSide(nn.Module):
         if config.detector is not None:
             self._task = DetectionTask(config.detector.model, names, config.detector.start)
             self.networks["detector"] = self._task.model
+        self.train()
 
     def train(self, mode: bool = True) -> GeneratorSide:
         """Sets training or evaluation mode; a frozen batch norm stays in the latter."""

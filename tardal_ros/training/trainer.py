@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from tardal_ros.errors import RigError
 from tardal_ros.training import checkpoint
@@ -68,8 +68,9 @@ class Trainer:
         self._checkpoint = folder / "checkpoint.pt"
         torch.manual_seed(config.seed)
         generator_side, self._judges = GeneratorSide(config, train.names), Discriminators(config).to(fabric.device)
-        average = get_ema_multi_avg_fn(config.optimizer.average)  # type: ignore[no-untyped-call]
-        self._average = AveragedModel(generator_side.networks, fabric.device, multi_avg_fn=average, use_buffers=True)
+        self._average = AveragedModel(
+            generator_side.networks, fabric.device, moving_average(config.optimizer.average), use_buffers=True
+        )
         optimizer = AdamW(_groups(generator_side, config))
         self._schedule = LambdaLR(optimizer, lambda step: learning_rate(step, config))
         self._generator_side, self._optimizer = fabric.setup(generator_side, optimizer)
@@ -98,7 +99,7 @@ class Trainer:
         config, fabric = self._config, self._fabric
         feed = self.feed()
         while self.step < config.steps:
-            losses = self.take(next(feed))
+            losses = self._mean(self.take(next(feed)))
             if not fabric.is_global_zero:
                 continue
             watch(Progress(self.step, config.steps, losses))
@@ -128,6 +129,9 @@ class Trainer:
         Raises:
             RigError: See `run`.
         """
+        spoilt = {name: math.nan for name, each in batch.tensors().items() if not torch.isfinite(each).all()}
+        if spoilt:
+            raise self._lost(spoilt, batch)
         try:
             fused, losses = self._generator_turn(batch)
             if self._discriminator_side is not None:
@@ -162,7 +166,10 @@ class Trainer:
             raise self._lost(told, batch)
         optimizer.zero_grad()
         self._fabric.backward(torch.stack(list(losses.values())).sum())
-        self._fabric.clip_gradients(side, optimizer, max_norm=self._config.optimizer.clip)
+        most = self._config.optimizer.clip
+        norm = self._fabric.clip_gradients(side, optimizer, max_norm=most, error_if_nonfinite=False)
+        if norm is not None and not torch.isfinite(norm):
+            raise self._lost(told | {"gradient": float(norm)}, batch)
         optimizer.step()
         return told
 
@@ -180,6 +187,12 @@ class Trainer:
         mix = torch.rand(self._config.data.batch, 1, 1, 1, generator=generator)
         first = self._fabric.global_rank * count
         return mix[first : first + count].to(self._fabric.device)
+
+    def _mean(self, losses: dict[str, float]) -> dict[str, float]:
+        """Over the processes."""
+        values = torch.tensor(list(losses.values()), device=self._fabric.device)
+        means = cast(Tensor, self._fabric.all_reduce(values, reduce_op="mean"))
+        return dict(zip(losses, means.tolist(), strict=True))
 
     def _parts(self) -> dict[str, Any]:
         """All that changes while it trains, by name."""
@@ -211,6 +224,25 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     """Fraction of the largest learning rate: a line up over the warm-up, then exponentially down."""
     optimizer = config.optimizer
     return min(1.0, (step + 1) / (optimizer.warmup + 1)) * float(optimizer.final ** (step / config.steps))
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """How an `AveragedModel` takes in the newest values.
+
+    At first it forgets faster, or it would long remember the values that everything began with: batch norm's first
+    statistics are no measurement.
+
+    Args:
+        decay: What is kept of the average at each step, later on.
+    """
+
+    def update(average: Tensor, newest: Tensor, count: Tensor | int) -> Tensor:
+        if not average.is_floating_point():
+            return newest  # a counter
+        kept = min(decay, (1 + int(count)) / (10 + int(count)))
+        return average.lerp(newest, 1 - kept)
+
+    return update
 
 
 def _groups(side: GeneratorSide, config: TrainConfig) -> list[dict[str, Any]]:

@@ -31,6 +31,15 @@ def test_a_picture_for_each_pair_that_was_asked_for(pairs, tmp_path, capsys, cho
     assert str(out) in capsys.readouterr().out
 
 
+def test_a_source_that_is_asked_for_is_shown_once(pairs, tmp_path):
+    pictures = []
+    for fusers in (["average"], ["visible", "average", "infrared"]):
+        out = tmp_path / str(len(fusers))
+        assert main(["montage", "--data", str(pairs), "--fusers", *fusers, "--names", "a", "--out", str(out)]) == 0
+        pictures.append(cv2.imread(str(out / "a.png")))
+    np.testing.assert_array_equal(*pictures)
+
+
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [(("--names", "z"), "no pair 'z'"), (("--every", "0"), "must be 1 or more"), (("--fusers", "magic"), "no fuser")],

@@ -83,3 +83,20 @@ def test_what_cannot_be_compared_is_named():
         create_fusers(["average", "average"])
     with pytest.raises(RigError, match="no fuser 'magic'"):
         create_fusers(["magic"])
+
+
+def test_fusers_go_by_the_names_of_their_weights(tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    from tardal_ros.fusion.tardal import Generator
+
+    paths = [tmp_path / f"tardal_{mode}.pth" for mode in ("dt", "ct")]
+    for path in paths:
+        torch.save(Generator(4).state_dict(), path)
+    fusers = create_fusers(["average", *(f"tardal:{path}" for path in paths)])
+    assert list(fusers) == ["average", "tardal_dt", "tardal_ct"]
+
+
+def test_the_interval_narrows_with_the_number_of_images():
+    means = [score_fusers([pair(seed % 5) for seed in range(count)], {}, 200) for count in (1, 5, 20)]
+    one, few, many = (mean.fusers["visible"]["SD"].high - mean.fusers["visible"]["SD"].low for mean in means)
+    assert one == 0.0 < many < few

@@ -121,14 +121,14 @@ def fusion_yaml(tmp_path: Path) -> Callable[..., Path]:
     """Writes the configuration of a tiny training with changes; None leaves a key out."""
 
     def write(changes: dict[str, object] | None = None, mode: str = "dt", name: str = "tiny") -> Path:
-        side = 32 if mode == "dt" else 64
-        folders = {"folders": [{"root": str(tmp_path / "pairs")}]}
+        side = 16 if mode == "dt" else 64
+        train, validation = ({"folders": [{"root": str(tmp_path / "pairs")}]} for _ in range(2))
         values: dict[str, Any] = {
             "mode": mode,
             "steps": 3,
             "seed": 5,
             "generator": {"dim": 4, "depth": 1},
-            "data": {"train": folders, "validation": folders, "crop": [side, side], "batch": 2},
+            "data": {"train": train, "validation": validation, "crop": [side, side], "batch": 2},
             "optimizer": {"warmup": 0, "average": 0.9},
             "checkpoint_every": 2,
             "sample_every": 100,

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip("lightning_fabric", reason="needs lightning-fabric")
+pytest.importorskip("kornia", reason="needs kornia")
+pytest.importorskip("pydantic", reason="needs pydantic")
+
+from tardal_ros.commands import main
+from tardal_ros.commands.train import Bar
+from tardal_ros.training import session
+from tardal_ros.training.trainer import Progress
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch = pytest.importorskip("torch", reason="needs torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A configuration of one step, with its data."""
+    rng = np.random.default_rng(0)
+    for folder in ("vi", "ir"):
+        (tmp_path / "pairs" / folder).mkdir(parents=True)
+        for number in range(2):
+            image = rng.integers(0, 255, (40, 48), np.uint8)
+            cv2.imwrite(str(tmp_path / "pairs" / folder / f"{number}.png"), image)
+    data = {"folders": [{"root": str(tmp_path / "pairs")}]}
+    values = {
+        "mode": "dt",
+        "steps": 1,
+        "generator": {"dim": 4, "depth": 1},
+        "data": {"train": data, "validation": data, "crop": [32, 32], "batch": 2},
+    }
+    (tmp_path / "short.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path / "short.yaml"
+
+
+def train(*arguments):
+    return main(["train", *map(str, arguments), "--accelerator", "cpu"])
+
+
+def everything(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_dry_run_tells_one_line_and_writes_nothing(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    before = everything(tmp_path)
+
+    assert train("--config", config, "--dry-run") == 0
+    assert everything(tmp_path) == before
+    told = capsys.readouterr().out
+    assert told.startswith("2 pairs to learn from, 2 to validate on; first step: source ") and told.count("\n") == 1
+
+
+def test_a_dry_run_keeps_no_rendered_scenes(config, tmp_path, monkeypatch):
+    kept = []
+
+    class Scenes(session.RenderedDataset):
+        def load(self, index):
+            self._keep.mkdir(parents=True, exist_ok=True)
+            kept.append(self._keep)
+            return on_disk.load(0)
+
+    on_disk = session.open_dataset(tmp_path / "pairs")
+    monkeypatch.setattr(session, "RenderedDataset", Scenes)
+    values = yaml.safe_load(config.read_text())
+    values["data"]["train"] = {"rendered": [{"seeds": 1}]}
+    config.write_text(yaml.safe_dump(values))
+
+    assert train("--config", config, "--out", tmp_path / "out", "--dry-run") == 0
+    assert kept and not (tmp_path / "out").exists() and not any(folder.exists() for folder in kept)
+
+
+def test_the_weights_go_to_a_folder_of_the_configuration_s_name(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    assert train("--config", config) == 0
+    files = [Path("out/short/tardal_dt.safetensors"), Path("out/short/tardal_dt.md")]
+    assert [Path(line) for line in capsys.readouterr().out.splitlines()] == files
+    assert all(path.is_file() for path in files)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--out", "file"], "config.yaml cannot be written"),
+        (["--devices", "none"], "Cannot train on none x cpu"),
+        (["--precision", "3-bit"], "precision 3-bit"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_a_sentence(config, tmp_path, monkeypatch, capsys, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+
+    assert train("--config", config, *arguments) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("tardal_ros train: ") and told in error
+
+
+def test_a_configuration_that_is_wrong_is_told_in_a_sentence(tmp_path, capsys):
+    (tmp_path / "wrong.yaml").write_text("mode: dt\nsteps: 0\n")
+
+    assert train("--config", tmp_path / "wrong.yaml") == 1
+    assert "wrong.yaml: steps is 0: " in capsys.readouterr().err
+
+
+class Watched:
+    """What a bar writes, where somebody watches."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return True
+
+
+def test_the_bar_tells_losses_and_goes_on_where_the_run_was_interrupted(monkeypatch):
+    watched = Watched()
+    monkeypatch.setattr("sys.stderr", watched)
+    with Bar(10, shown=True) as bar:
+        for step in (5, 6):
+            bar(Progress(step, 10, {"source": step / 4}))
+        assert bar._bar.n == 6 and bar._bar.initial == 4
+    assert "6/10" in watched.text and "source=1.500" in watched.text
+
+
+def test_a_file_gets_a_line_now_and_then(capsys):
+    with Bar(500, shown=True) as bar:
+        for step in range(1, 501):
+            bar(Progress(step, 500, {"source": 1.0}))
+    told = capsys.readouterr().err
+    assert "500/500" in told and "source=1.000" in told and told.count("\r") < 10

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("pydantic", reason="needs pydantic: `make test` sets it up")
+
+from tardal_ros.errors import RigError
+from tardal_ros.training.config import Rendered, TrainConfig, as_text, load_config
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHIPPED = ["cpu_small_dt", "tardal_dt", "tardal_tt", "tardal_ct"]
+
+
+def refusal(path):
+    """The one sentence that refuses a file, which it names."""
+    with pytest.raises(RigError) as error:
+        load_config(path)
+    told = str(error.value)
+    assert str(path) in told and "\n" not in told
+    return told
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_shipped_configurations_are_read(name):
+    config = load_config(REPOSITORY / f"config/train/{name}.yaml")
+
+    assert config.mode == name[-2:]
+
+
+def test_what_is_left_out_has_a_default(fusion_config):
+    config = fusion_config({"generator": None, "optimizer": None, "seed": None})
+
+    assert config.seed == 0 and config.generator.dim == 32 and config.loss == TrainConfig.model_fields["loss"].default
+
+
+@pytest.mark.parametrize("mode", ["dt", "tt", "ct"])
+def test_as_text_tells_everything_and_can_be_read_back(fusion_config, tmp_path, mode):
+    config = fusion_config({"loss.pixel": 7.25, "data.target": "stored"}, mode)
+    (tmp_path / "again.yaml").write_text(as_text(config))
+
+    assert load_config(tmp_path / "again.yaml") == config
+    assert yaml.safe_load(as_text(config))["optimizer"]["clip"] == 10.0  # a default
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_shipped_ones_can_be_told_as_text_too(name, tmp_path):
+    config = load_config(REPOSITORY / f"config/train/{name}.yaml")
+    (tmp_path / "again.yaml").write_text(as_text(config))
+
+    assert load_config(tmp_path / "again.yaml") == config
+
+
+@pytest.mark.parametrize(
+    "key", ["step", "data.crops", "generator.width", "loss.adverserial", "optimizer.lr", "data.train.folder"]
+)
+def test_an_unknown_key_is_named(fusion_yaml, key):
+    assert f"there is no key {key}: remove it" in refusal(fusion_yaml({key: 1}))
+
+
+@pytest.mark.parametrize("key", ["mode", "steps", "data", "data.train", "data.validation", "data.crop", "data.batch"])
+def test_a_missing_key_is_named(fusion_yaml, key):
+    assert f"the key {key} is missing: add it" in refusal(fusion_yaml({key: None}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("steps", "10", "steps is '10': input should be a valid integer"),
+        ("steps", 1.5, "steps is 1.5: input should be a valid integer"),
+        ("steps", True, "steps is True: input should be a valid integer"),
+        ("mode", 3, "mode is 3: input should be 'dt', 'tt' or 'ct'"),
+        ("generator", "tardal.pth", "generator is 'tardal.pth': "),
+        ("generator.start", 3, "generator.start is 3: input should be a valid string"),
+        ("loss.pixel", "20", "loss.pixel is '20': input should be a valid number"),
+        ("loss.target_discriminator", 1, "loss.target_discriminator is 1: input should be a valid boolean"),
+        ("data.crop", 64, "data.crop is 64: "),
+        ("data.crop", [64], "the key data.crop.1 is missing"),
+        ("data.crop", [64, 64, 64], "data.crop is [64, 64, 64]: "),
+        ("data.train.folders", "pairs", "data.train.folders is 'pairs': "),
+    ],
+)
+def test_a_value_of_another_type_is_named(fusion_yaml, key, value, told):
+    assert told in refusal(fusion_yaml({key: value}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("steps", 0),
+        ("seed", -1),
+        ("seed", 2**31),
+        ("generator.dim", 0),
+        ("generator.batch_norm", "dead"),
+        ("data.batch", 0),
+        ("data.target", "drawn"),
+        ("data.towards_objects", 1.01),
+        ("data.broken", "mend"),
+        ("loss.source", "l2"),
+        ("loss.pixel", -1),
+        ("loss.pixel", float("inf")),
+        ("loss.adversarial", float("nan")),
+        ("loss.tilt", 2.0),
+        ("loss.adversarial_after", -1),
+        ("optimizer.generator", 0.0),
+        ("optimizer.generator", 1.0),
+        ("optimizer.final", 0.0),
+        ("optimizer.clip", 0.0),
+        ("optimizer.average", 1.0),
+        ("checkpoint_every", 0),
+        ("sample_every", 0),
+    ],
+)
+def test_a_value_out_of_range_is_named(fusion_yaml, key, value):
+    assert f": {key} is {value!r}: input should be " in refusal(fusion_yaml({key: value}))
+
+
+@pytest.mark.parametrize(
+    ("mode", "crop", "multiple"), [("dt", [36, 32], 8), ("tt", [64, 40], 32), ("ct", [40, 64], 32)]
+)
+def test_a_crop_that_the_networks_cannot_see_is_refused(fusion_yaml, mode, crop, multiple):
+    told = refusal(fusion_yaml({"data.crop": crop}, mode))
+
+    assert f"data.crop is {crop}: in mode {mode} both must divide by {multiple}" in told
+
+
+def test_direct_training_cuts_by_eight(fusion_config):
+    assert fusion_config({"data.crop": [40, 24]}).data.crop == (40, 24)
+
+
+@pytest.mark.parametrize("mode", ["tt", "ct"])
+def test_a_detector_that_is_missing_is_asked_for(fusion_yaml, mode):
+    assert f"mode {mode} needs a section detector" in refusal(fusion_yaml({"detector": None}, mode))
+
+
+def test_a_detector_that_would_not_be_used_is_refused(fusion_yaml):
+    assert "detector is not used in mode dt: leave it out" in refusal(fusion_yaml({"detector": {}}))
+
+
+def test_frozen_batch_norm_needs_statistics(fusion_yaml):
+    told = refusal(fusion_yaml({"generator.batch_norm": "frozen"}))
+
+    assert "generator.batch_norm is frozen: give generator.start" in told
+
+
+def test_pairs_that_name_nothing_are_refused(fusion_yaml):
+    assert "data.validation: it names no pairs" in refusal(fusion_yaml({"data.validation": {}}))
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({"seeds": 1, "conditions": ["rain"]}, "data.train.rendered.0.conditions.0 is 'rain'"),
+        ({"seeds": 1, "conditions": []}, "data.train.rendered.0.conditions is []"),
+        ({"seeds": 1, "every": 0.0}, "data.train.rendered.0.every is 0.0"),
+        ({"seeds": 1, "split": "test"}, "there is no key data.train.rendered.0.split"),
+        ({}, "the key data.train.rendered.0.seeds is missing"),
+    ],
+)
+def test_rendered_scenes_are_checked_too(fusion_yaml, section, told):
+    assert told in refusal(fusion_yaml({"data.train": {"rendered": [section]}}))
+
+
+def test_rendered_scenes_have_all_conditions(fusion_config):
+    config = fusion_config({"data.train": {"rendered": [{"seeds": 2}]}})
+
+    assert config.data.train.rendered == [Rendered(seeds=2)] and "night" in config.data.train.rendered[0].conditions
+
+
+@pytest.mark.parametrize("text", ["- mode\n- dt\n", "dt\n", "", "7\n"])
+def test_a_file_that_holds_no_keys_is_refused(tmp_path, text):
+    (tmp_path / "list.yaml").write_text(text)
+
+    assert "input should be an object" in refusal(tmp_path / "list.yaml").lower()
+
+
+@pytest.mark.parametrize("text", [b"mode: [dt\n", b"mode: \xff\xfe\n", b"!!python/object/apply:os.getcwd []\n"])
+def test_a_file_that_is_no_yaml_is_refused(tmp_path, text):
+    (tmp_path / "broken.yaml").write_bytes(text)
+
+    assert "cannot be read: " in refusal(tmp_path / "broken.yaml")
+
+
+@pytest.mark.parametrize("text", ["mode: 2020-01-01\n", "mode: &a [*a]\n", "mode: !!set {dt}\n"])
+def test_yaml_that_json_has_no_word_for_is_refused(tmp_path, text):
+    (tmp_path / "odd.yaml").write_text(text)
+
+    refusal(tmp_path / "odd.yaml")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    assert "No such file" in refusal(tmp_path / "none.yaml")
+    assert "directory" in refusal(tmp_path)
