@@ -33,13 +33,14 @@ class Generator(_Section):
         start: Weights file to start from, relative to the working directory; empty for random weights.
         dim: Channels of its layers, where it starts from random weights.
         depth: Dense layers, where it starts from random weights.
-        batch_norm: `live` normalises by the batch and learns the statistics; `frozen` uses those of `start`.
+        norm_steps: Steps over which batch norm goes by the batch and learns its statistics; from then on it goes by
+            them, as it will afterwards, and the weights adapt to that. None for all steps, 0 to go by those of `start`.
     """
 
     start: str = ""
     dim: Positive = 32
     depth: Positive = 3
-    batch_norm: Literal["live", "frozen"] = "live"
+    norm_steps: Annotated[int, Field(ge=0)] | None = None
 
 
 class DetectorSide(_Section):
@@ -218,8 +219,8 @@ class TrainConfig(_Section):
                 if self.mode == "dt"
                 else f"mode {self.mode} needs a section detector"
             )
-        if self.generator.batch_norm == "frozen" and not self.generator.start:
-            raise ValueError("generator.batch_norm is frozen: give generator.start, whose statistics it is to use")
+        if self.generator.norm_steps == 0 and not self.generator.start:
+            raise ValueError("generator.norm_steps is 0: give generator.start, whose statistics it is to use")
         return self
 
 

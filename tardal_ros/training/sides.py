@@ -92,14 +92,6 @@ class GeneratorSide(nn.Module):
         if config.detector is not None:
             self._task = DetectionTask(config.detector.model, names, config.detector.start)
             self.networks["detector"] = self._task.model
-        self.train()
-
-    def train(self, mode: bool = True) -> GeneratorSide:
-        """Sets training or evaluation mode; a frozen batch norm stays in the latter."""
-        super().train(mode)
-        if self._config.generator.batch_norm == "frozen":
-            self.networks["generator"].eval()
-        return self
 
     def forward(
         self,

@@ -93,7 +93,7 @@ def test_a_value_of_another_type_is_named(fusion_yaml, key, value, told):
         ("seed", -1),
         ("seed", 2**31),
         ("generator.dim", 0),
-        ("generator.batch_norm", "dead"),
+        ("generator.norm_steps", -1),
         ("data.batch", 0),
         ("data.target", "drawn"),
         ("data.towards_objects", 1.01),
@@ -139,10 +139,10 @@ def test_a_detector_that_would_not_be_used_is_refused(fusion_yaml):
     assert "detector is not used in mode dt: leave it out" in refusal(fusion_yaml({"detector": {}}))
 
 
-def test_frozen_batch_norm_needs_statistics(fusion_yaml):
-    told = refusal(fusion_yaml({"generator.batch_norm": "frozen"}))
+def test_batch_norm_that_never_learns_needs_statistics(fusion_yaml):
+    told = refusal(fusion_yaml({"generator.norm_steps": 0}))
 
-    assert "generator.batch_norm is frozen: give generator.start" in told
+    assert "generator.norm_steps is 0: give generator.start" in told
 
 
 def test_pairs_that_name_nothing_are_refused(fusion_yaml):

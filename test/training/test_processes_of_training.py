@@ -120,7 +120,7 @@ def configurations(fusion_yaml, pairs, tmp_path):
     start.write_bytes(generator_bytes(generator))
     # Not clipped, so that what AdamW keeps of the first gradient is a tenth of it.
     changes = {"data.batch": 4, "optimizer.clip": 1e9, "generator.start": str(start)}
-    fusion_yaml({**changes, "steps": 1, "generator.batch_norm": "frozen"}, name="frozen")
+    fusion_yaml({**changes, "steps": 1, "generator.norm_steps": 0}, name="frozen")
     fusion_yaml({**changes, "steps": STEPS}, name="live")
 
 

@@ -195,33 +195,6 @@ def started(tmp_path):
     return path, generator.state_dict()
 
 
-def statistics(side):
-    return {name: each.clone() for name, each in side.networks["generator"].named_buffers()}
-
-
-@pytest.mark.parametrize("kind", ["live", "frozen"])
-def test_batch_norm_learns_statistics_where_it_is_not_frozen(fusion_config, started, kind):
-    config = fusion_config({"generator.start": str(started[0]), "generator.batch_norm": kind})
-    side, judges, batch = GeneratorSide(config, ()), Discriminators(config), a_batch(count=3)
-    before = statistics(side)
-    side(**batch.tensors(), judges=judges, adversarial=0.1)
-    kept = [torch.equal(each, before[name]) for name, each in statistics(side).items()]
-    alone = side.networks["generator"](batch.infrared[:1], batch.visible.mean(dim=1, keepdim=True)[:1])
-    with_others = side.networks["generator"](batch.infrared, batch.visible.mean(dim=1, keepdim=True))[:1]
-
-    assert len(kept) == 12 and (all(kept) if kind == "frozen" else not any(kept))
-    # Frozen, what becomes of an image does not depend on its neighbours in the batch.
-    assert torch.allclose(alone, with_others, atol=1e-5) == (kind == "frozen")
-
-
-def test_a_frozen_batch_norm_stays_frozen(fusion_config, started):
-    config = fusion_config({"generator.start": str(started[0]), "generator.batch_norm": "frozen"}, "tt")
-    side = GeneratorSide(config, NAMES)
-    for mode in (False, True):
-        side.train(mode)
-        assert side.networks["detector"].training is mode and not side.networks["generator"].training
-
-
 def test_weights_to_start_from_tell_their_own_size(fusion_config, started):
     config = fusion_config({"generator": {"start": str(started[0])}})
     state = GeneratorSide(config, ()).networks["generator"].state_dict()

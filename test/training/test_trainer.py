@@ -288,7 +288,7 @@ def frozen(tmp_path):
     generator(torch.rand(2, 1, 16, 16), torch.rand(2, 1, 16, 16))
     path = tmp_path / "start.safetensors"
     path.write_bytes(generator_bytes(generator))
-    return {"generator": {"start": str(path), "batch_norm": "frozen"}}, generator.state_dict()
+    return {"generator": {"start": str(path), "norm_steps": 0}}, generator.state_dict()
 
 
 def test_frozen_statistics_stay_while_weights_learn(train, frozen):
@@ -298,6 +298,28 @@ def test_frozen_statistics_stay_while_weights_learn(train, frozen):
     for name, value in start.items():
         kept = torch.equal(state[f"generator.{name}"], value)
         assert kept == ("running" in name or "num_batches" in name), name
+
+
+def test_statistics_are_learnt_for_the_steps_that_were_asked_for(train):
+    run = train({"steps": 4, "checkpoint_every": 2, "generator.norm_steps": 2})
+    counted = []
+    feed = run.trainer.feed()
+    for _ in range(4):
+        run.trainer.take(next(feed))
+        network = run.trainer.networks["generator"], run.trainer._generator_side.networks["generator"]
+        counted.append(tuple(int(each.state_dict()["encoder.1.num_batches_tracked"]) for each in network))
+
+    assert [live for _, live in counted] == [1, 2, 2, 2]
+    assert counted[-1][0] == 2  # and the average takes the counter over, too
+
+
+def test_frozen_an_image_does_not_depend_on_its_neighbours(train, frozen):
+    run = train(frozen[0])
+    batch = next(run.trainer.feed())
+    run.trainer.take(batch)
+    network = run.trainer._generator_side.networks["generator"]
+    grey = batch.visible.mean(dim=1, keepdim=True)
+    assert torch.allclose(network(batch.infrared[:1], grey[:1]), network(batch.infrared, grey)[:1], atol=1e-6)
 
 
 def all_finite(state):
