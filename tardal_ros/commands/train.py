@@ -6,7 +6,7 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tardal_ros.training.trainer import Progress
@@ -55,20 +55,32 @@ class Bar:
     """A bar with the newest losses and the time that is left; in a file, a line of it now and then."""
 
     def __init__(self, steps: int, shown: bool) -> None:
-        from tqdm import tqdm
-
-        often = 0.1 if sys.stderr.isatty() else 30.0
-        self._bar = tqdm(total=steps, unit="step", dynamic_ncols=True, mininterval=often, disable=not shown)
+        self._steps, self._shown = steps, shown
+        self._bar: Any = None
 
     def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def __call__(self, progress: Progress) -> None:
-        """Takes note of a step."""
-        if self._bar.n == 0:
-            self._bar.initial = self._bar.n = progress.step - 1
+        """Takes note of a step; where the first one is not number 1, the run goes on from there."""
+        if self._bar is None:
+            self._bar = self._begin(progress.step - 1)
         self._bar.set_postfix({name: f"{value:.3f}" for name, value in progress.losses.items()}, refresh=False)
-        self._bar.update(progress.step - self._bar.n)
+        self._bar.update()
+
+    def _begin(self, done: int) -> Any:
+        from tqdm import tqdm
+
+        often = 0.1 if sys.stderr.isatty() else 30.0
+        return tqdm(
+            initial=done,
+            total=self._steps,
+            unit="step",
+            dynamic_ncols=True,
+            mininterval=often,
+            disable=not self._shown,
+        )
