@@ -4,7 +4,7 @@ PYTHON ?= python3
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test montage bench colcon-test clean
+.PHONY: help setup demo test train-small montage bench colcon-test clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -18,6 +18,10 @@ demo: setup  ## run the rig and write out/demo/; ARGS="--visible V --infrared I"
 
 test: setup  ## run every check and test; ARGS go to pytest
 	@tools/run tools/test $(ARGS)
+
+train-small: setup  ## train a generator and then a detector with it for a few minutes, into out/train-small/
+	@tools/run python -m tardal_ros train --config config/train/short_dt.yaml --out out/train-small/dt
+	@tools/run python -m tardal_ros train --config config/train/short_ct.yaml --out out/train-small/ct
 
 montage: setup  ## write out/montage/; ARGS="--data FOLDER --fusers average laplacian", real pairs fused side by side
 	@tools/run python -m tardal_ros montage $(ARGS)

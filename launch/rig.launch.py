@@ -95,7 +95,7 @@ def generate_launch_description() -> LaunchDescription:
             # What is done with them.
             _argument("fuser", "How the two spectra are fused.", choices=(*UNSET, "laplacian", "tardal")),
             _argument("weights", "Weights file of the fusion network (safetensors, pth, pt)."),
-            _argument("detector", "`hog`, or the detector's model file (an ultralytics .pt, an exported .onnx)."),
+            _argument("detector", "The detector's model file (an exported .onnx, an ultralytics .pt), or `hog`."),
             _argument(
                 "trust_weights",
                 "Whether to load a detector's .pt that is not in trusted_weights.yaml; it can run code.",

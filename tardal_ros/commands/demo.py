@@ -14,7 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--infrared", type=Path, metavar="I", help="folder of infrared images, or a video")
     parser.add_argument("--fuser", default="laplacian", help="laplacian or tardal (default: %(default)s)")
     parser.add_argument("--weights", default="", help="weights file of the fuser")
-    parser.add_argument("--detector", default="hog", help="hog, or a model file .pt or .onnx (default: %(default)s)")
+    parser.add_argument(
+        "--detector",
+        default="package://tardal_ros/weights/detector.onnx",
+        help="a model file .onnx or .pt, or hog (default: %(default)s)",
+    )
     parser.add_argument(
         "--condition", default="challenge", help="condition of the rendered sequence (default: %(default)s)"
     )

@@ -34,7 +34,11 @@ from tardal_ros.types import Frame, Fused, Pair, freeze
 class DetectionParameters:
     """Parameters of the detection node."""
 
-    weights: str = parameter("hog", "`hog`, or a model file: an ultralytics .pt or an exported .onnx.", read_only=True)
+    weights: str = parameter(
+        "package://tardal_ros/weights/detector.onnx",
+        "A model file, an exported .onnx or an ultralytics .pt, or `hog`.",
+        read_only=True,
+    )
     trust_weights: bool = parameter(
         False, "Load a .pt file whose sha256 is not in the list of trusted weights; it can run code.", read_only=True
     )

@@ -108,7 +108,7 @@ def test_choices_are_those_of_the_nodes():
 def test_descriptions_name_the_shipped_values():
     arguments = declared_arguments()
     assert "(laplacian)" in arguments["fuser"].description
-    assert "(hog)" in arguments["detector"].description
+    assert "(package://tardal_ros/weights/detector.onnx)" in arguments["detector"].description
     assert "(none)" in arguments["weights"].description
     assert "(true)" in arguments["autostart"].description
     assert "(false)" in arguments["trust_weights"].description
