@@ -8,9 +8,9 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).resolve().parent
 MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
 
-DETECT = ["ultralytics>=8.3", "torchvision", "onnxruntime"]
+DETECT = ["ultralytics>=8.4.190", "torchvision", "onnxruntime"]
 EXPORT = ["onnx", "onnxruntime", "onnxslim"]
-REPORT = ["jinja2", "matplotlib", "pycocotools"]
+REPORT = ["jinja2", "matplotlib", "pycocotools", "tqdm"]
 SIMULATION = ["numba"]
 TRACK = ["trackers>=2.6"]
 TRAIN = [

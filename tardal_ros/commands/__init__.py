@@ -25,6 +25,10 @@ COMMANDS = {
 }
 
 
+INTERRUPTED = 130
+"""What shells say of a program that Ctrl-C ended."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command's name and its arguments; the process's own if None.
 
     Returns:
-        The exit code: 0, or 1 after a failure that is told in one sentence.
+        The exit code: 0, 1 after a failure that is told in one sentence, or `INTERRUPTED`.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="tardal_ros", description="Visible + infrared perception for ROS 2.")
@@ -47,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RigError as error:
         sys.stderr.write(f"{parser.prog} {parsed.command}: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\n{parser.prog} {parsed.command}: interrupted\n")
+        return INTERRUPTED
 
 
 def _module(command: str) -> Any:

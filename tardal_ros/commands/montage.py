@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tardal_ros.commands.score_fusion import add_pairs_and_fusers, loaded
+from tardal_ros.commands.score_fusion import add_pairs_and_fusers, loaded, opened
 from tardal_ros.errors import RigError
 from tardal_ros.types import Array
 
@@ -35,12 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
         RigError: The data or a fuser cannot be used, there is no such pair, or the folder cannot be written.
         MissingDependencyError: A library is not installed.
     """
-    from tardal_ros.datasets.dataset import open_dataset
     from tardal_ros.evaluation.fusion import REFERENCES, create_fusers
     from tardal_ros.files import replace_bytes
 
     fusers = create_fusers([name for name in arguments.fusers if name not in REFERENCES])  # they are shown anyway
-    dataset = open_dataset(arguments.data)
+    dataset = opened(arguments)
     chosen = _chosen([sample.name for sample in dataset.samples], arguments.names, arguments.every)
     for item in loaded(dataset, chosen):
         tiles = {"visible": item.visible, "infrared": item.infrared}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tardal_ros.commands import INTERRUPTED
 from tardal_ros.errors import RigError
 from tardal_ros.types import Array
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from tardal_ros.simulation.export import Side
 
 EYES = {"left": ("left",), "stereo": ("left", "right")}
-INTERRUPTED = 130  # What shells say of a program that Ctrl-C ended.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

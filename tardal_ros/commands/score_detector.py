@@ -8,7 +8,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from tardal_ros.commands.train_detector import TEST_SCENES, Bar
+from tardal_ros.commands.progress import Bar
+from tardal_ros.commands.train_detector import TEST_SCENES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     folder = arguments.data or TEST_SCENES
     if arguments.data is None:
-        prepare_test_scenes(folder, Plan(), Bar("rendered test scenes"))
+        with Bar("rendered for the test", "scene") as bar:
+            prepare_test_scenes(folder, Plan(), bar)
     scores = score_folder(detector, folder, arguments.fuser, arguments.fuser_weights)
     for shown, each in scores.items():
         sys.stdout.write(f"\n{shown}: {each.images} images of {each.scenes} scenes\n\n{as_table(each)}")

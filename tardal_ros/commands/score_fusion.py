@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tardal_ros.errors import MissingDependencyError
+from tardal_ros.commands.progress import counted
 
 if TYPE_CHECKING:
+    from tardal_ros.datasets.dataset import FolderDataset
     from tardal_ros.datasets.item import Dataset, Item
 
 
@@ -32,6 +33,9 @@ def add_pairs_and_fusers(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[:WEIGHTS]",
         help="average, laplacian, tardal:FILE … (default: average laplacian)",
     )
+    parser.add_argument(
+        "--infer-seen", action="store_true", help="black that reaches the border of infrared is where it sees nothing"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,12 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
         RigError: The data or a fuser cannot be used, or the file cannot be written.
         MissingDependencyError: A library is not installed.
     """
-    from tardal_ros.datasets.dataset import open_dataset
     from tardal_ros.evaluation.fusion import as_json, as_table, create_fusers, score_fusers
     from tardal_ros.files import replace_text
 
     fusers = create_fusers(arguments.fusers)
-    dataset = open_dataset(arguments.data)
+    dataset = opened(arguments)
     dataset.check()
     comparison = score_fusers(loaded(dataset, range(len(dataset))), fusers)
     sys.stdout.write(as_table(comparison))
@@ -55,16 +58,22 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def opened(arguments: argparse.Namespace) -> FolderDataset:
+    """Lists the pairs that `add_pairs_and_fusers` asked for; fusing takes no labels.
+
+    Raises:
+        RigError: The folder cannot be used.
+    """
+    from tardal_ros.datasets.dataset import open_dataset
+
+    return open_dataset(arguments.data, infer_seen=arguments.infer_seen, labels=False)
+
+
 def loaded(dataset: Dataset, indices: Sequence[int]) -> Iterator[Item]:
-    """Some pairs of a data set, with a bar of progress where somebody watches.
+    """Some pairs of a data set, with a bar of progress.
 
     Raises:
         RigError: A pair cannot be read.
         MissingDependencyError: tqdm is not installed.
     """
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        raise MissingDependencyError("The bar needs tqdm: run `pip install '.[train]'` in the checkout.") from None
-    for index in tqdm(indices, unit="pair", dynamic_ncols=True, disable=None):
-        yield dataset.load(index)
+    return counted((dataset.load(index) for index in indices), len(indices), "pair")

@@ -1,4 +1,4 @@
-"""Arguments of the `train` command, and its progress."""
+"""Arguments of the `train` command."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tardal_ros.commands.progress import Bar
+from tardal_ros.training.needs import check_installed
 
 if TYPE_CHECKING:
-    from tardal_ros.training.trainer import Progress
+    from tardal_ros.training.session import Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,53 +37,28 @@ def run(arguments: argparse.Namespace) -> int:
         MissingDependencyError: A library is not installed.
     """
     from tardal_ros.training.config import load_config
-    from tardal_ros.training.session import Session, launch
 
     config = load_config(arguments.config)
+    check_installed(config.mode)
+    from tardal_ros.training.session import Session, launch
+
     folder = arguments.out or Path("out") / arguments.config.stem
     fabric = launch(arguments.accelerator, arguments.devices, arguments.nodes, arguments.strategy, arguments.precision)
     if arguments.dry_run:
         with tempfile.TemporaryDirectory(prefix="tardal_ros-") as passing:
-            told = Session(config, fabric, Path(passing)).try_out()
+            session = Session(config, fabric, Path(passing, "run"))
+            _tell_skipped(session, fabric.is_global_zero)
+            told = session.try_out()
         sys.stdout.write(f"{told}\n" if fabric.is_global_zero else "")
         return 0
     session = Session(config, fabric, folder)
-    with Bar(config.steps, fabric.is_global_zero) as bar:
-        files = session.run(bar)
+    _tell_skipped(session, fabric.is_global_zero)
+    with Bar(unit="step", shown=fabric.is_global_zero) as bar:
+        files = session.run(lambda at: bar(at.step, config.steps, at.losses))
     sys.stdout.writelines(f"{path}\n" for path in files)
     return 0
 
 
-class Bar:
-    """A bar with the newest losses and the time that is left; in a file, a line of it now and then."""
-
-    def __init__(self, steps: int, shown: bool) -> None:
-        self._steps, self._shown = steps, shown
-        self._bar: Any = None
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def __call__(self, progress: Progress) -> None:
-        """Takes note of a step; where the first one is not number 1, the run goes on from there."""
-        if self._bar is None:
-            self._bar = self._begin(progress.step - 1)
-        self._bar.set_postfix({name: f"{value:.3f}" for name, value in progress.losses.items()}, refresh=False)
-        self._bar.update()
-
-    def _begin(self, done: int) -> Any:
-        from tqdm import tqdm
-
-        often = 0.1 if sys.stderr.isatty() else 30.0
-        return tqdm(
-            initial=done,
-            total=self._steps,
-            unit="step",
-            dynamic_ncols=True,
-            mininterval=often,
-            disable=not self._shown,
-        )
+def _tell_skipped(session: Session, first: bool) -> None:
+    if first:
+        sys.stderr.writelines(f"left out: {reason}\n" for reason in session.skipped)

@@ -1,16 +1,13 @@
-"""Arguments of the `train-detector` command, and its progress."""
+"""Arguments of the `train-detector` command."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tardal_ros.training.detector_trainer import Progress
+from tardal_ros.commands.progress import Bar, in_steps
 
 TEST_SCENES = Path("out/detector/data/test")
 """Where the rendered test scenes go, unless another folder is given."""
@@ -38,51 +35,17 @@ def run(arguments: argparse.Namespace) -> int:
     from tardal_ros.training.detector_data import make_dataset
 
     config = load_config(arguments.config)
-    data = make_dataset(config, arguments.data, arguments.workers, Bar("rendered scenes"))
+    with Bar("rendered", "scene") as bar:
+        data = make_dataset(config, arguments.data, arguments.workers, bar)
     if arguments.data_only:
         return 0
     from tardal_ros.training.detector_trainer import train
 
-    model = train(config, data, arguments.out, Steps())
+    with Bar("training", "step") as bar:
+        model = train(config, data, arguments.out, in_steps(bar))
     from tardal_ros.training.detector_release import release
 
-    bar = Bar("rendered test scenes")
-    for path in release(config, model, arguments.data, arguments.out, bar, arguments.real):
-        sys.stdout.write(f"{path}\n")
+    with Bar("rendered for the test", "scene") as bar:
+        files = release(config, model, arguments.data, arguments.out, bar, arguments.real)
+    sys.stdout.writelines(f"{path}\n" for path in files)
     return 0
-
-
-class Bar:
-    """Says how much is done and how long the rest will take."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._first: tuple[float, int] | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        """Takes note of how much is done."""
-        now = time.monotonic()
-        begun, before = self._first = self._first or (now, done)
-        left = (now - begun) / (done - before) * (total - done) if done > before else 0.0
-        end = "\n" if done == total else ""
-        sys.stderr.write(f"\r{self._what}: {done}/{total}, {left / 60.0:.0f} min left   {end}")
-        sys.stderr.flush()
-
-
-class Steps:
-    """Says how the training goes."""
-
-    def __init__(self) -> None:
-        self._first: tuple[float, int] | None = None
-
-    def __call__(self, at: Progress) -> None:
-        """Takes note of a step."""
-        now, done = time.monotonic(), (at.epoch - 1) * at.steps + at.step
-        begun, before = self._first = self._first or (now, done)
-        left = (now - begun) / (done - before) * (at.epochs * at.steps - done) if done > before else 0.0
-        losses = "  ".join(f"{name} {value:.3f}" for name, value in at.losses.items())
-        scored = "" if at.map50 is None else f"  map50 {at.map50:.3f}"
-        end = "\n" if at.step == at.steps else ""
-        sys.stderr.write(f"\repoch {at.epoch}/{at.epochs} step {at.step}/{at.steps}  {losses}{scored}  ")
-        sys.stderr.write(f"{left / 60.0:.0f} min left   {end}")
-        sys.stderr.flush()

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -175,6 +175,7 @@ def open_dataset(
     file_list: Path | None = None,
     on_broken: str = "refuse",
     infer_seen: bool = False,
+    labels: bool = True,
 ) -> FolderDataset:
     """Lists a data set; `check` then reads all of it.
 
@@ -186,6 +187,7 @@ def open_dataset(
         file_list: The pictures to take; see `splits.listed`.
         on_broken: What to do with pairs that cannot be used, one of `BROKEN`.
         infer_seen: Whether to find by `seen_of` where infrared sees nothing; else `seen/` tells, or it sees everything.
+        labels: Whether to read labels, if there are any; those that cannot be read do not matter then.
 
     Raises:
         RigError: The folder has no known layout or no such part, a pair is broken, or nothing is there.
@@ -193,6 +195,8 @@ def open_dataset(
     if on_broken not in BROKEN:
         raise RigError(f"on_broken is '{on_broken}': choose one of {', '.join(BROKEN)}.")
     found = find_layout(root, layout)
+    if not labels and found.whole:  # else they tell which pairs are whole
+        found = replace(found, labels="", classes=())
     split = read_split(file_list, part) if file_list is not None else Split()
     pairs, broken = _pairs(root, found, _part_folders(root, found, part, split))
     wanted = _listed(root, found, part, split)

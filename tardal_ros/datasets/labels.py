@@ -162,7 +162,13 @@ def read_objects(path: Path) -> tuple[Told, Objects]:
             np.array(told["ignored"], np.bool_),
             tuple(told["names"]),
         )
-        return Told(told["scene"], told["condition"]), objects
+        if not objects.class_ids.shape == objects.ignored.shape == (len(objects.xyxy),):
+            raise ValueError("xyxy, class_ids and ignored must be of one length")
+        if not np.isfinite(objects.xyxy).all():
+            raise ValueError("a box is not finite")
+        if not all(0 <= number < len(objects.names) for number in objects.class_ids.tolist()):
+            raise ValueError(f"a class is none of the {len(objects.names)} names")
+        return Told(str(told["scene"]), str(told["condition"])), objects
     except (KeyError, TypeError, ValueError) as error:
         raise RigError(f"{path} is broken ({error!r}): remove it and make the folder anew.") from None
 

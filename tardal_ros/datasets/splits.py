@@ -19,6 +19,8 @@ from tardal_ros.errors import RigError
 
 AnySample = TypeVar("AnySample", bound=Sample)
 
+_DIGITS = 20
+
 
 @dataclass(frozen=True)
 class Split:
@@ -55,6 +57,8 @@ def read_split(path: Path, part: str | None = None) -> Split:
         ranges = {name: [(int(first), int(last)) for first, last in each] for name, each in told.items()}
     except (yaml.YAMLError, AttributeError, TypeError, ValueError):
         raise RigError(f"{path} is no file of ranges: write lines such as `train: [[0, 269], [350, 619]]`.") from None
+    if not 0 <= digits <= _DIGITS:
+        raise RigError(f"{path}: digits is {digits}: give 0 to {_DIGITS}, as many as the names of the pictures have.")
     for name, each in ranges.items():
         wrong = [f"{first} to {last}" for first, last in each if not 0 <= first <= last]
         if wrong:

@@ -33,13 +33,15 @@ def save_example(folder: Path, example: Example) -> None:
 def read_folder(folder: Path) -> Iterator[Example]:
     """Reads what `save_example` wrote, or any labelled data set (see `datasets.layouts`).
 
+    Where nothing tells what infrared really sees, the black border of a warped picture does not count as seen.
+
     Args:
         folder: Its root.
 
     Raises:
         RigError: Something is missing or broken, or there are no labels; the sentence names it.
     """
-    dataset = open_dataset(folder)
+    dataset = open_dataset(folder, infer_seen=True)
     for index in range(len(dataset)):
         item = dataset.load(index)
         if item.objects is None:

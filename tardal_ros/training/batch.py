@@ -112,8 +112,7 @@ def batches(
         start_step: How many steps were done before.
         rank: Which process this is.
         ranks: How many there are.
-        workers: Processes that read ahead; 0 to read in this one. Each renders for itself what is to be rendered, so
-            give 0 for rendered scenes that are not kept on disk.
+        workers: Processes that read ahead; 0 to read in this one. Each renders for itself what is to be rendered.
 
     Raises:
         RigError: The batch cannot be shared out evenly.

@@ -23,12 +23,19 @@ def claim(folder: Path, told: str) -> None:
         RigError: The folder is another configuration's, or cannot be written.
     """
     path = folder / "config.yaml"
-    if path.exists() and path.read_text("utf-8") != told:
+    if path.exists() and _text(path) != told:
         raise RigError(
             f"{folder} holds a training of another configuration, which {path} tells: give that one to go on, or"
             " choose another folder."
         )
     replace_text(path, told)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RigError(f"{path} cannot be read ({error}): choose another folder.") from None
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

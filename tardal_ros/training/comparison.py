@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from tardal_ros.datasets.dataset import open_dataset
-from tardal_ros.datasets.item import Dataset, Item
+from tardal_ros.datasets.item import Dataset, Item, Sample
 from tardal_ros.datasets.labels import Objects
 from tardal_ros.datasets.rendered import Plan, RenderedDataset, shrunk
+from tardal_ros.datasets.splits import folds
 from tardal_ros.detection.inputs import look
 from tardal_ros.errors import RigError
 from tardal_ros.evaluation.detection_metric import Judged, score
@@ -47,7 +48,14 @@ class Watch(Protocol):
         """What is to be called after each step of a training that begins now."""
 
 
-def compare(comparison: Comparison, folder: Path, real: Path | None, workers: int, watch: Watch) -> list[Path]:
+def compare(
+    comparison: Comparison,
+    folder: Path,
+    real: Path | None,
+    workers: int,
+    watch: Watch,
+    real_list: Path | None = None,
+) -> list[Path]:
     """Trains and scores row by row; what is done already is kept.
 
     All rows see the same pairs, rendered once, and made as small as the detector looks at them before they are fused.
@@ -55,27 +63,37 @@ def compare(comparison: Comparison, folder: Path, real: Path | None, workers: in
     Args:
         comparison: What to compare.
         folder: Where to keep everything, and to write `comparison.json` and `comparison.md` after each row.
-        real: A labelled data set to judge on as well, in folds (see `datasets.dataset`); None for none.
+        real: A labelled data set to judge on as well, in folds that keep its scenes together (see
+            `datasets.dataset`); None for none.
         workers: Processes that render at the same time.
         watch: Follows the work.
+        real_list: Which of its pictures, or which of them show the same scene (see `datasets.splits.read_split`); None
+            for all, as the data set tells it.
 
     Returns:
         The files with the figures.
 
     Raises:
-        RigError: The folder holds a row that was made otherwise, a data set or fuser cannot be used, or training fails.
+        RigError: The folder holds a row that was made or judged otherwise, a data set or fuser cannot be used, or
+            training fails.
         MissingDependencyError: A library is not installed.
     """
     rows = {name: _Row(name, config, folder / "rows" / name, watch) for name, config in comparison.rows.items()}
     first = next(iter(comparison.rows.values()))
-    photos = [] if real is None else _photos(real, first.image_size)
+    photos = [] if real is None else _photos(real, real_list, first.image_size)
+    divided = _divided(photos, comparison.folds.count) if photos else []
+    if real is not None:
+        for row in rows.values():
+            row.claim_real(real.name, photos)
     parts = _rendered(first, folder / "pairs", workers, watch.counter("rendered scenes"))
     files = [folder / "comparison.json", folder / "comparison.md"]
     figures: dict[str, Any] = {}
     for name, row in rows.items():
         scores = {RENDERED: row.on_rendered(parts)}
         if real is not None:
-            scores[f"{real.name}, {comparison.folds.count}-fold"] = row.on_real(real.name, photos, comparison.folds)
+            scores[f"{real.name}, {comparison.folds.count}-fold"] = row.on_real(
+                real.name, photos, divided, comparison.folds
+            )
         figures[name] = {**row.told(), "scores": scores}
         replace_text(files[0], json.dumps(figures, indent=1) + "\n")
         replace_text(files[1], as_markdown(figures, first, comparison.folds))
@@ -110,37 +128,50 @@ class _Row:
 
         return _kept(self._folder / "rendered.json", judged)
 
-    def on_real(self, called: str, photos: Sequence[Item], folds: Folds) -> dict[str, Any]:
-        """The scores on real pairs, each judged by a detector that went on learning from those of other folds."""
-        parts = divided(photos, folds.count)
-        configs = [self._fold_config(len(photos) - len(part), folds) for part in parts]
+    def claim_real(self, called: str, photos: Sequence[Item]) -> None:
+        """Refuses figures of other real pairs.
+
+        Raises:
+            RigError: A pair or its labels have changed since, or there are others.
+        """
+        _claim_pairs(photos, self._folder / called)
+
+    def on_real(
+        self, called: str, photos: Sequence[Item], divided: Sequence[tuple[list[int], list[int]]], told: Folds
+    ) -> dict[str, Any]:
+        """The scores on real pairs, each judged by a detector that went on learning from those of other folds.
+
+        Args:
+            called: What the data set is called.
+            photos: Its pairs.
+            divided: For each fold the indices to learn from and those to judge by.
+            told: How detectors go on learning.
+        """
+        configs = [self._fold_config(len(learnt), told) for learnt, _ in divided]
         for number, config in enumerate(configs):
             claim(config, self._folder / called / str(number) / "run")
 
         def judged() -> list[Judged]:
             lines = self._pictures(called, "all", photos, len(photos))
-            of_item = dict(zip((item.name for item in photos), lines, strict=True))
             found = []
-            for number, (part, config) in enumerate(zip(parts, configs, strict=True)):
-                folder, apart = self._folder / called / str(number), {item.name for item in part}
-                learnt = [
-                    str((self._folder / called / line).resolve()) for name, line in of_item.items() if name not in apart
-                ]
+            for number, ((learnt, apart), config) in enumerate(zip(divided, configs, strict=True)):
+                folder = self._folder / called / str(number)
+                listed = [str((self._folder / called / lines[index]).resolve()) for index in learnt]
                 # Nothing is chosen by a validation; and the pairs held apart must have no part in it.
-                data = write_index(folder, {"train": learnt, "val": learnt}, _names(photos))
+                data = write_index(folder, {"train": listed, "val": listed}, _names(photos))
                 self._train(config, data, folder, f"{self._name}, {called} without part {number}", validate=False)
-                found += self._judged(folder / self._weights.name, part, len(part))
+                found += self._judged(folder / self._weights.name, [photos[index] for index in apart], len(apart))
             return found
 
         return _kept(self._folder / called / "scores.json", judged)
 
-    def _fold_config(self, pictures: int, folds: Folds) -> DetectorConfig:
-        epochs = -(-folds.steps // -(-pictures // self._config.batch))
+    def _fold_config(self, pictures: int, told: Folds) -> DetectorConfig:
+        epochs = -(-told.steps // -(-pictures // self._config.batch))
         return replace(
             self._config,
             epochs=epochs,
             mosaic_epochs=epochs // 2,
-            learning_rate=folds.learning_rate,
+            learning_rate=told.learning_rate,
             start=str(self._weights.resolve()),
         )
 
@@ -182,24 +213,6 @@ class _Row:
             tell(done, count)
 
 
-def divided(items: Sequence[Item], count: int) -> list[list[Item]]:
-    """Divides pairs into parts for cross-validation: of each condition, each part has a run of neighbours.
-
-    Pictures of neighbouring names were often taken one after the other, so that a detector that learnt one knows the
-    next.
-
-    Args:
-        items: At least as many as parts.
-        count: How many parts.
-    """
-    parts: list[list[Item]] = [[] for _ in range(count)]
-    for condition in sorted({item.condition for item in items}):
-        ordered = sorted((item for item in items if item.condition == condition), key=lambda item: item.name)
-        for part, indices in zip(parts, np.array_split(np.arange(len(ordered)), count), strict=True):
-            part += [ordered[index] for index in indices]
-    return parts
-
-
 _LEARNT = ("train", "val")
 
 
@@ -225,8 +238,8 @@ def _render(plan: Plan, split: str, longest: int, keep: Path) -> None:
     RenderedDataset(plan, split, longest, keep).load(0)
 
 
-def _photos(root: Path, longest: int) -> list[Item]:
-    dataset = open_dataset(root)
+def _photos(root: Path, file_list: Path | None, longest: int) -> list[Item]:
+    dataset = open_dataset(root, file_list=file_list, infer_seen=True)
     if not dataset.names:
         raise RigError(f"{root} has no labels to judge by: give a labelled data set.")
     return [shrunk(item, longest) for item in _items(dataset)]
@@ -234,6 +247,10 @@ def _photos(root: Path, longest: int) -> list[Item]:
 
 def _items(dataset: Dataset) -> Iterator[Item]:
     return (dataset.load(index) for index in range(len(dataset)))
+
+
+def _divided(photos: Sequence[Item], count: int) -> list[tuple[list[int], list[int]]]:
+    return folds([Sample(item.name, item.scene, item.condition) for item in photos], count, seed=0)
 
 
 def _names(items: Sequence[Item]) -> tuple[str, ...]:
@@ -257,8 +274,36 @@ def _claim_fuser(config: DetectorConfig, path: Path) -> None:
         raise RigError(f"The fuser's weights {weights} cannot be read: {error.strerror}.") from None
     if not path.exists():
         replace_text(path, digest)
-    elif path.read_text("utf-8") != digest:
+    elif path.read_bytes() != digest.encode():
         raise RigError(f"{weights} is not the file that {path.parent} was made with: remove that folder to begin anew.")
+
+
+def _claim_pairs(photos: Sequence[Item], folder: Path) -> None:
+    """Makes the folder of what was learnt from real pairs these pairs', or refuses one that is of others."""
+    path, told = folder / "pairs.json", {item.name: _digest(item) for item in photos}
+    if not folder.exists():
+        replace_text(path, json.dumps(told, indent=1) + "\n")
+        return
+    try:
+        before = dict(json.loads(path.read_bytes()))
+    except (OSError, TypeError, ValueError):  # an earlier version did not write it
+        before = {}
+    other = sorted(name for name in told.keys() | before.keys() if told.get(name) != before.get(name))
+    if other:
+        raise RigError(
+            f"{folder} was learnt from and judged by other real pairs: {len(other)} of them, the first {other[0]}, have"
+            " come, gone or changed, or have other labels or another scene; remove that folder to begin anew."
+        )
+
+
+def _digest(item: Item) -> str:
+    """Tells a pair, where it belongs and what is in it from others."""
+    objects = _objects(item)
+    told = (item.scene, item.condition, objects.names, objects.xyxy.tolist(), objects.class_ids.tolist())
+    digest = hashlib.sha256(repr((*told, objects.ignored.tolist(), item.visible.shape)).encode())
+    for image in (item.visible, item.infrared, item.seen):
+        digest.update(b"" if image is None else image.tobytes())
+    return digest.hexdigest()
 
 
 def _kept(path: Path, judged: Callable[[], list[Judged]]) -> dict[str, Any]:

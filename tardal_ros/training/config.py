@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +23,7 @@ from tardal_ros.simulation import CONDITIONS
 Positive = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0.0)]
 Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class _Section(BaseModel):
@@ -111,17 +115,30 @@ class Pairs(_Section):
         return self
 
 
+def _same_pairs(one: Folder, other: Folder) -> bool:
+    """Whether two sections name the same pairs: one root, and neither another part nor another list."""
+    if Path(one.root).resolve() != Path(other.root).resolve():
+        return False
+    told = ((one.part, other.part), (one.file_list, other.file_list))
+    return all(mine == others or not mine or not others for mine, others in told)
+
+
 class Data(_Section):
     """What to learn from, and how it is cut.
 
     Attributes:
         train: The pairs to learn from.
-        validation: Pairs that are never learned from; losses and sample pictures show them.
+        validation: Pairs that are never learned from: a few are shown, with their fusion quality, while it trains, and
+            the model card's figures are of all. They must not be among those in `train`.
         crop: Height and width of the crops in pixels; multiples of 8, of 32 with a detector.
         batch: Crops per step, over all processes.
         target: Where the target mask comes from, see `tardal_ros.training.targets`.
         towards_objects: Share of the crops that are laid over an object.
+        flip: Share of the crops in which left and right change places.
+        colour: By how much brightness, contrast and saturation of the visible image vary, as parts of them.
+        tone: By how much gain and offset of the infrared image vary, as parts of it and of its mean.
         broken: Whether a broken file stops the training before it starts, or is left out and named.
+        workers: Processes that read ahead, for each process that trains; 0 to read in that one.
     """
 
     train: Pairs
@@ -129,8 +146,25 @@ class Data(_Section):
     crop: tuple[Positive, Positive]
     batch: Positive
     target: Literal["stored", "saliency"] = "saliency"
-    towards_objects: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    towards_objects: Share = 0.5
+    flip: Share = 0.5
+    colour: Share = 0.2
+    tone: Share = 0.1
     broken: Literal["refuse", "skip"] = "refuse"
+    workers: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _apart(self) -> Data:
+        for mine, other in product(self.train.folders, self.validation.folders):
+            if _same_pairs(mine, other):
+                raise ValueError(f"train and validation both have pairs of {mine.root}: give another part or file_list")
+        for taken, shown in product(self.train.rendered, self.validation.rendered):
+            both = range(max(taken.first, shown.first), min(taken.first + taken.seeds, shown.first + shown.seeds))
+            if both and set(taken.conditions) & set(shown.conditions):
+                raise ValueError(
+                    f"train and validation both have the rendered scenes of seed {both[0]}: give other seeds"
+                )
+        return self
 
 
 class Loss(_Section):
@@ -142,10 +176,12 @@ class Loss(_Section):
         pixel: Weight of absolute differences against dissimilarity in `paper` and `legacy`.
         tilt: By how much errors to infrared count; those to the visible image count by what is missing to 2.
         saliency: What weights the sources pixel by pixel: `paper`, `normalised` or `legacy`.
-        adversarial: Weight of the discriminators' opinion.
+        adversarial: Weight of what the discriminators make of the fused image.
         target_discriminator: Whether there is one that compares targets with infrared.
         detail_discriminator: Whether there is one that compares gradients with the visible image.
-        adversarial_after: Steps before their opinion counts; they learn meanwhile.
+        detail_mask: Whether the detail discriminator leaves the targets out, as in the paper; not so in the published
+            code.
+        adversarial_after: Steps before they count; they learn meanwhile.
         fusion: Weight of the fusion loss against detection (lambda); only in mode `ct`.
         detection: Weight of the detection loss; only in modes `tt` and `ct`.
     """
@@ -157,6 +193,7 @@ class Loss(_Section):
     adversarial: Amount = 0.1
     target_discriminator: bool = True
     detail_discriminator: bool = True
+    detail_mask: bool = False
     adversarial_after: Annotated[int, Field(ge=0)] = 0
     fusion: Amount = 1.0
     detection: Amount = 1.0
@@ -194,7 +231,7 @@ class TrainConfig(_Section):
         steps: Steps in all.
         seed: Of weights, crops and everything random.
         checkpoint_every: Steps between checkpoints: what a killed run loses at most.
-        sample_every: Steps between validations, each with a grid of sample pictures.
+        sample_every: Steps between looks at a few validation pairs: a grid of pictures, and their fusion quality.
     """
 
     mode: Literal["dt", "tt", "ct"]
@@ -259,4 +296,14 @@ def _sentence(error: ValidationError) -> str:
     if not key:
         return f"{told}."
     shown = f"{key} is {first['input']!r}" if not isinstance(first["input"], dict) else key
-    return f"{shown}: {told[0].lower()}{told[1:]}."
+    hint = _as_number(first["input"]) if first["type"] == "float_type" else ""
+    return f"{shown}: {told[0].lower()}{told[1:]}{hint}."
+
+
+def _as_number(value: object) -> str:
+    """How to write a number that YAML reads as text, as it does 1e-3."""
+    try:
+        known = isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        known = False
+    return f", and YAML reads this as text; write {Decimal(str(value)):f}" if known else ""

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from kornia.augmentation import AugmentationSequential, ColorJitter, RandomHorizontalFlip, RandomVerticalFlip
 from numpy.typing import NDArray
 from torch import Tensor
 
 from tardal_ros.datasets.item import Item
-from tardal_ros.errors import RigError
+from tardal_ros.errors import MissingDependencyError, RigError
 from tardal_ros.types import AnyArray
+
+try:
+    from kornia.augmentation import AugmentationSequential, ColorJitter, RandomHorizontalFlip
+except ImportError as error:
+    raise MissingDependencyError("Training needs kornia: run `pip install '.[train]'` in the checkout.") from error
 
 LEAST_LEFT = 0.25
 """Part of a box that must be within the crop, for the object to count."""
@@ -52,7 +56,6 @@ class Augmentation:
         size: Height and width of the crops in pixels.
         towards_objects: Share of the crops that are laid over an object, where there is one.
         flip: How often left and right change places.
-        flip_vertically: How often top and bottom do.
         colour: By how much brightness, contrast and saturation of the visible image vary, as parts of them.
         tone: By how much gain and offset of the infrared image vary, as parts of it and of its mean.
     """
@@ -60,14 +63,13 @@ class Augmentation:
     size: tuple[int, int]
     towards_objects: float = 0.5
     flip: float = 0.5
-    flip_vertically: float = 0.0
     colour: float = 0.2
     tone: float = 0.1
 
     def __post_init__(self) -> None:
         if min(self.size) < 1:
             raise RigError(f"Crops of {self.size[0]}x{self.size[1]} pixels cannot be made: give 1 or more.")
-        for name in ("towards_objects", "flip", "flip_vertically", "colour", "tone"):
+        for name in ("towards_objects", "flip", "colour", "tone"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise RigError(f"{name} is {getattr(self, name)}: it must be 0 to 1.")
 
@@ -116,11 +118,7 @@ class Augmentation:
 
     def _flipped(self, planes: Tensor, boxes: Floats) -> tuple[Tensor, Tensor, Floats]:
         """Visible, the other planes, and boxes, all mirrored or none."""
-        flips = AugmentationSequential(
-            RandomHorizontalFlip(p=self.flip),
-            RandomVerticalFlip(p=self.flip_vertically),
-            data_keys=["input", "bbox_xyxy"],
-        )
+        flips = AugmentationSequential(RandomHorizontalFlip(p=self.flip), data_keys=["input", "bbox_xyxy"])
         # To Kornia a pixel's centre is a whole number; to us it lies half a pixel from the edges.
         moved, turned = flips(planes[None], torch.from_numpy(boxes - 0.5)[None])
         return moved[0, :3], moved[0, 3:], turned[0].numpy().reshape(-1, 4) + 0.5

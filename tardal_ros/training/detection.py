@@ -16,6 +16,8 @@ from tardal_ros.errors import RigError
 from tardal_ros.evaluation.detection_metric import class_key
 from tardal_ros.fusion.weights import read_checkpoint
 
+_FAMILIES = "choose a detector of the families yolov5u, yolov8, yolo11 and yolo26, such as yolo11n"
+
 STRIDE = 32
 """What both sides of an image must be multiples of: the coarsest stride of the models."""
 
@@ -124,31 +126,48 @@ class DetectionTask:
 def build_model(model: str, names: Sequence[str], channels: int = 3) -> Any:
     """Builds an `ultralytics.nn.tasks.DetectionModel` with random weights, offline.
 
+    Its head must be a plain `Detect`, as in YOLOv5u, YOLOv8, YOLO11 and YOLO26: losses of others are of another form.
+
     Args:
         model: The architecture by its ultralytics name.
         names: The class names.
         channels: How many channels its images have.
 
     Raises:
-        RigError: There is no such architecture.
+        RigError: There is no such architecture, or it is none that is known to learn here.
         MissingDependencyError: torch or ultralytics is not installed.
     """
     with contained():
         from ultralytics.cfg import get_cfg
+        from ultralytics.nn.modules import Detect
         from ultralytics.nn.tasks import DetectionModel
     try:
         built = DetectionModel(f"{model}.yaml", ch=channels, nc=len(names), verbose=False)
     except FileNotFoundError:
         raise RigError(f"There is no detection model '{model}': give an ultralytics name such as yolo11n.") from None
+    except Exception as error:  # what ultralytics raises for a model of another kind may be anything
+        why = " ".join(str(error).split())
+        raise RigError(f"The model '{model}' cannot be built as a detector ({why}): {_FAMILIES}.") from error
+    if type(built.model[-1]) is not Detect:
+        raise RigError(f"The model '{model}' has the head {type(built.model[-1]).__name__}: {_FAMILIES}.")
     built.names = dict(enumerate(names))
     built.args = get_cfg()  # the gains of the loss
     return built
 
 
 def model_of(weights: DetectorWeights) -> Any:
-    """The model that weights are of, with them."""
+    """The model that weights are of, with them.
+
+    Raises:
+        RigError: They do not fit the model that their file names.
+    """
     model = build_model(weights.model, weights.names, weights.channels)
-    model.load_state_dict(weights.state)
+    try:
+        model.load_state_dict(weights.state)
+    except RuntimeError:
+        raise RigError(
+            f"The weights {weights.path} do not fit {weights.model}, of which they say to be: get or train them again."
+        ) from None
     return model
 
 

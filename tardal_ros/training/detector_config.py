@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -157,12 +158,13 @@ def typed(kind: Any, read: object, prefix: str = "") -> dict[str, Any]:
 
 
 def _check_plan(name: str, plan: Plan) -> None:
+    _check(len(plan.conditions) > 0, f"{name}.conditions", plan.conditions, f"some of {', '.join(CONDITIONS)}")
     for condition in plan.conditions:
         _check(condition in CONDITIONS, f"{name}.conditions", condition, f"of {', '.join(CONDITIONS)}")
     for key in ("seeds", "images"):
         _check(getattr(plan, key) >= 1, f"{name}.{key}", getattr(plan, key), "1 or more")
     _check(plan.first >= 0, f"{name}.first", plan.first, "0 or more")
-    _check(plan.every > 0.0, f"{name}.every", plan.every, "above 0")
+    _check(0.0 < plan.every < math.inf, f"{name}.every", plan.every, "above 0 and finite")
 
 
 def _check(fine: bool, name: str, value: object, wanted: str) -> None:

@@ -21,7 +21,7 @@ from tardal_ros.fusion.fuser import create_fuser
 from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.simulation import CLASSES, VERSION
 from tardal_ros.simulation.labels import yolo_lines
-from tardal_ros.training.detector_config import MIXED, DetectorConfig
+from tardal_ros.training.detector_config import MIXED, DetectorConfig, read_yaml
 from tardal_ros.types import Array
 
 QUALITY = 95
@@ -202,7 +202,10 @@ def _claim(config: DetectorConfig, folder: Path) -> None:
         replace_text(path, yaml.safe_dump(told))
         return
     # What an earlier version did not know had its default.
-    before = {"fuser_weights": "", "inputs": MIXED} | yaml.safe_load(path.read_text("utf-8"))
+    read = read_yaml(path)
+    if not isinstance(read, dict):
+        raise RigError(f"{path} does not tell what is in its folder: choose another folder, or remove that one.")
+    before = {"fuser_weights": "", "inputs": MIXED} | read
     other = next((key for key, value in told.items() if before.get(key) != value), None)
     if other is not None:
         raise RigError(

@@ -65,14 +65,16 @@ def train(
         The trained model, an `ultralytics.nn.tasks.DetectionModel`: the moving average of the weights.
 
     Raises:
-        RigError: The folder holds a run of another configuration, the weights to start from do not fit, or the loss is
-            no longer finite.
+        RigError: There is no such model, the folder holds a run of another configuration, the weights to start from do
+            not fit, or the loss is no longer finite.
         MissingDependencyError: torch or ultralytics is not installed.
     """
     with contained():
         import torch
         from ultralytics.models.yolo.detect import DetectionTrainer
         from ultralytics.nn.tasks import load_checkpoint
+
+    from tardal_ros.training.detection import build_model
 
     class Trainer(DetectionTrainer):  # type: ignore[misc]
         """Stays offline, validates by our own metric (ultralytics' needs torchvision), writes whole checkpoints."""
@@ -107,6 +109,7 @@ def train(
         def final_eval(self) -> None:
             """The last epoch's validation was just now."""
 
+    build_model(config.model, ("object",), config.channels)  # refuses what is no detector before ultralytics fails
     claim(config, folder)
     begin = _beginning(config)
     last = folder / "run" / "weights" / "last.pt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from torch import nn
@@ -19,7 +20,7 @@ from tardal_ros.training.config import Pairs, TrainConfig, as_text
 _BASELINES = ("average", "laplacian")
 
 
-def release(config: TrainConfig, networks: nn.ModuleDict, items: list[Item], folder: Path) -> list[Path]:
+def release(config: TrainConfig, networks: nn.ModuleDict, items: Iterable[Item], folder: Path) -> list[Path]:
     """Writes what was trained, scores the weights as they are on disk, and writes their model card.
 
     Args:
@@ -129,5 +130,5 @@ _AIM = {
     "tt": "trained to help a detector, and nothing else (task-oriented training)",
     "ct": "trained to fuse and to help a detector (cooperative training)",
 }
-_LICENCE = "Apache-2.0, as the package."
+_LICENCE = "code Apache-2.0; the weights also fall under the licences of the data above."
 _LICENCE_WITH_DETECTOR = "AGPL-3.0, which ultralytics claims for models that its code trains."

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tardal_ros.datasets.item import Item
 from tardal_ros.errors import MissingDependencyError
+from tardal_ros.evaluation.fusion_metric import FusionScores, quality
 from tardal_ros.files import replace_bytes
 from tardal_ros.fusion.colour import luma
 from tardal_ros.types import Array
@@ -58,21 +59,22 @@ class Samples:
             self._writer.add_scalar(name, value, step)
 
     def show(self, step: int, generator: nn.Module) -> None:
-        """Fuses the pairs, whole, and draws a row for each: visible, infrared, fused.
+        """Fuses the pairs, whole: draws a row for each (visible, infrared, fused), and notes their mean quality.
 
         Raises:
             RigError: The picture cannot be written.
         """
         device = next(generator.parameters()).device
-        rows = []
+        rows, scores = [], FusionScores(quality)
         for item in self._items:
             visible = luma(item.visible)
             with torch.no_grad():
-                fused = generator.eval()(_tensor(item.infrared, device), _tensor(visible, device))
-            rows.append(np.hstack([_tile(each) for each in (visible, item.infrared, _levels(fused))]))
+                fused = _levels(generator.eval()(_tensor(item.infrared, device), _tensor(visible, device)))
+            scores.update(fused, visible, item.infrared, item.seen)
+            rows.append(np.hstack([_tile(each) for each in (visible, item.infrared, fused)]))
         width = max(row.shape[1] for row in rows)
         grid = np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]))) for row in rows])
-        self._writer = self._writer or self._make(step)
+        self.scalars(step, {f"validation/{name}": value for name, value in scores.compute().items()})
         self._writer.add_image("visible, infrared, fused", grid[None], step)
         replace_bytes(self._folder / "samples" / f"{step:06d}.png", cv2.imencode(".png", grid)[1].tobytes())
 

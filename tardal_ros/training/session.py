@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lightning_fabric import Fabric
-
-from tardal_ros.datasets.dataset import open_dataset
+from tardal_ros.datasets.dataset import FolderDataset, open_dataset
 from tardal_ros.datasets.item import Dataset
 from tardal_ros.datasets.joined import Joined
 from tardal_ros.datasets.rendered import Plan, RenderedDataset
-from tardal_ros.errors import RigError
+from tardal_ros.errors import MissingDependencyError, RigError
 from tardal_ros.training.batch import Stream
 from tardal_ros.training.config import Folder, Pairs, Rendered, TrainConfig
 from tardal_ros.training.crops import Augmentation
 from tardal_ros.training.release import release
 from tardal_ros.training.samples import Samples
 from tardal_ros.training.trainer import Progress, Trainer
+
+try:
+    from lightning_fabric import Fabric
+except ImportError as error:
+    raise MissingDependencyError(
+        "Training needs lightning-fabric: run `pip install '.[train]'` in the checkout."
+    ) from error
 
 SHOWN = 4
 """Pairs of the validation data that sample pictures show."""
@@ -34,7 +39,7 @@ def launch(accelerator: str, devices: str, nodes: int, strategy: str, precision:
         precision: Of Lightning Fabric.
 
     Raises:
-        RigError: There are no such devices, strategy or precision.
+        RigError: There are no such devices, strategy or precision, or their library is not installed.
     """
     try:
         fabric = Fabric(
@@ -44,7 +49,7 @@ def launch(accelerator: str, devices: str, nodes: int, strategy: str, precision:
             strategy=strategy,
             precision=precision,  # type: ignore[arg-type]
         )
-    except (ValueError, TypeError, RuntimeError) as error:
+    except (ValueError, TypeError, RuntimeError, ImportError) as error:
         raise RigError(
             f"Cannot train on {devices} x {accelerator} with strategy {strategy} and precision {precision}:"
             f" {' '.join(str(error).split())}"
@@ -59,7 +64,11 @@ class Session:
     Args:
         config: How to train.
         fabric: What `launch` gave.
-        folder: Where to keep the run and to write the weights; is made.
+        folder: Where to keep the run and to write the weights; is made. Rendered scenes are kept in `scenes` beside it,
+            for other runs as well.
+
+    Attributes:
+        skipped: A sentence on each broken pair that was left out.
 
     Raises:
         RigError: The data or the weights cannot be used, or the folder is another training's.
@@ -67,8 +76,9 @@ class Session:
 
     def __init__(self, config: TrainConfig, fabric: Fabric, folder: Path) -> None:
         self._config, self._fabric, self._folder = config, fabric, folder
-        self._scenes = folder / "scenes"
-        self._train = self._open(config.data.train)
+        self._scenes = folder.parent / "scenes"
+        self.skipped: list[str] = []
+        self._train = self._open(config.data.train, config.data.target == "stored")
         self._validation = self._open(config.data.validation)
         if config.mode != "dt" and not self._train.names:
             raise RigError(
@@ -108,23 +118,30 @@ class Session:
             trainer.run(watch, samples)
         if not self._fabric.is_global_zero:
             return []
-        return release(self._config, trainer.networks, shown, self._folder)
+        items = (self._validation.load(index) for index in range(len(self._validation)))
+        return release(self._config, trainer.networks, items, self._folder)
 
     def _stream(self) -> Stream:
         data = self._config.data
-        augmentation = Augmentation(data.crop, data.towards_objects)
+        augmentation = Augmentation(data.crop, data.towards_objects, data.flip, data.colour, data.tone)
         return Stream(self._train, augmentation, self._config.seed, data.target)
 
-    def _open(self, pairs: Pairs) -> Joined:
-        broken = self._config.data.broken
-        datasets: list[Dataset] = [_folder(each, broken) for each in pairs.folders]
-        datasets += [_rendered(each, self._scenes) for each in pairs.rendered]
-        joined = Joined(datasets)
+    def _open(self, pairs: Pairs, with_targets: bool = False) -> Joined:
+        folders = [_folder(each, self._config.data.broken) for each in pairs.folders]
+        rendered: list[Dataset] = [_rendered(each, self._scenes) for each in pairs.rendered]
+        joined = Joined([*folders, *rendered])
         joined.check()
+        self.skipped += [each.reason for folder in folders for each in folder.skipped]
+        untold = [sample.name for folder in folders for sample in folder.samples if sample.target is None]
+        if with_targets and untold:
+            raise RigError(
+                f"data.target is stored, but {len(untold)} pairs in data.train have no target mask, {untold[0]} first:"
+                " put masks into the folder mask/, or set data.target to saliency."
+            )
         return joined
 
 
-def _folder(told: Folder, broken: str) -> Dataset:
+def _folder(told: Folder, broken: str) -> FolderDataset:
     file_list = Path(told.file_list) if told.file_list else None
     return open_dataset(Path(told.root), told.layout, told.part or None, file_list, broken, told.infer_seen)
 

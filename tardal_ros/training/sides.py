@@ -27,6 +27,7 @@ class Discriminators(nn.Module):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         loss, wanted = config.loss, config.mode != "tt" and config.loss.adversarial > 0.0
+        self._detail_mask = loss.detail_mask
         self.target = Discriminator(config.data.crop) if wanted and loss.target_discriminator else None
         self.detail = Discriminator(config.data.crop) if wanted and loss.detail_discriminator else None
 
@@ -50,24 +51,27 @@ class Discriminators(nn.Module):
         with _full_precision(fused):  # the penalty is a sixth power
             if self.target is not None:
                 shown = target_images(infrared, fused, target, seen)
-                losses["judge_target"] = discriminator_loss(self.target, *shown, mix)
+                losses["discriminator_target"] = discriminator_loss(self.target, *shown, mix)
             if self.detail is not None:
-                shown = detail_images(luma(visible), fused, seen=seen)
-                losses["judge_detail"] = discriminator_loss(self.detail, *shown, mix)
+                shown = self._detail_images(visible, fused, target, seen)
+                losses["discriminator_detail"] = discriminator_loss(self.detail, *shown, mix)
         return losses
 
-    def opinion(
+    def adversarial(
         self, infrared: Tensor, visible: Tensor, fused: Tensor, target: Tensor, seen: Tensor
     ) -> dict[str, Tensor]:
         """What the generator minimises to please them, by name; they learn nothing from it."""
         losses = {}
         if self.target is not None:
             _, fake = target_images(infrared, fused, target, seen)
-            losses["please_target"] = generator_adversarial(self.target, fake)
+            losses["adversarial_target"] = generator_adversarial(self.target, fake)
         if self.detail is not None:
-            _, fake = detail_images(luma(visible), fused, seen=seen)
-            losses["please_detail"] = generator_adversarial(self.detail, fake)
+            _, fake = self._detail_images(visible, fused, target, seen)
+            losses["adversarial_detail"] = generator_adversarial(self.detail, fake)
         return losses
+
+    def _detail_images(self, visible: Tensor, fused: Tensor, target: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        return detail_images(luma(visible), fused, target if self._detail_mask else None, seen)
 
 
 class GeneratorSide(nn.Module):
@@ -123,11 +127,11 @@ class GeneratorSide(nn.Module):
             weight = self._config.loss.fusion if self._config.mode == "ct" else 1.0
             with _full_precision(fused):
                 losses["source"] = weight * self._source(fused, infrared, luma(visible), seen)
-                opinion = judges.opinion(infrared, visible, fused, target, seen)
-                losses |= {name: weight * adversarial * value for name, value in opinion.items()}
+                told = judges.adversarial(infrared, visible, fused, target, seen)
+                losses |= {name: weight * adversarial * value for name, value in told.items()}
         if self._task is not None:
-            told = self._task.loss(recombine(fused, visible), boxes)
-            losses["detection"] = self._config.loss.detection * told.total
+            detection = self._task.loss(recombine(fused, visible), boxes)
+            losses["detection"] = self._config.loss.detection * detection.total
         return fused, losses
 
     def _source(self, fused: Tensor, infrared: Tensor, grey: Tensor, seen: Tensor) -> Tensor:

@@ -9,18 +9,27 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
-from tardal_ros.errors import RigError
+from tardal_ros.errors import MissingDependencyError, RigError
 from tardal_ros.training import checkpoint
 from tardal_ros.training.batch import Batch, Stream, batches
 from tardal_ros.training.config import TrainConfig, as_text
 from tardal_ros.training.samples import Samples
 from tardal_ros.training.sides import Discriminators, GeneratorSide
+
+try:
+    from lightning_fabric import Fabric
+except ImportError as error:
+    raise MissingDependencyError(
+        "Training needs lightning-fabric: run `pip install '.[train]'` in the checkout."
+    ) from error
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
+"""What CUDA's error says, and the CPU's, which has no type of its own."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +122,8 @@ class Trainer:
 
     def feed(self) -> Iterator[Batch]:
         """The batches from this step on, without end: this process's share of them, on its device."""
-        fabric = self._fabric
-        shares = batches(self._train, self._config.data.batch, self.step, fabric.global_rank, fabric.world_size)
+        fabric, told = self._fabric, self._config.data
+        shares = batches(self._train, told.batch, self.step, fabric.global_rank, fabric.world_size, told.workers)
         return (share.to(fabric.device) for share in shares)
 
     def take(self, batch: Batch) -> dict[str, float]:
@@ -136,8 +145,8 @@ class Trainer:
             fused, losses = self._generator_turn(batch)
             if self._discriminator_side is not None:
                 losses |= self._discriminator_turn(batch, fused)
-        except RuntimeError as error:  # CUDA's error is one, too, and the CPU's has no type of its own
-            if "memory" not in str(error):
+        except RuntimeError as error:
+            if not any(sign in str(error) for sign in _OUT_OF_MEMORY):
                 raise
             raise RigError(
                 f"Memory ran out at step {self.step + 1}, with {len(batch.infrared)} crops of"
@@ -179,8 +188,8 @@ class Trainer:
         path = self._folder / f"lost_batch_{self._fabric.global_rank}.pt"
         checkpoint.save(path, batch.tensors())
         return RigError(
-            f"The loss is no longer finite at step {self.step + 1} ({told}): its batch is in {path}, and the last"
-            " checkpoint is whole; look at the batch, or lower the learning rates."
+            f"The loss is no longer finite at step {self.step + 1} ({told}), of crops of {', '.join(batch.names)}: its"
+            f" batch is in {path}, and the last checkpoint is whole; look at the batch, or lower the learning rates."
         )
 
     def _mix(self, count: int) -> Tensor:

@@ -50,6 +50,18 @@ def test_what_cannot_be_shown_is_named(pairs, tmp_path, capsys, choice, sentence
     assert not (tmp_path / "out").exists()
 
 
+def test_where_infrared_sees_nothing_the_visible_picture_shows(pairs, tmp_path):
+    cv2.imwrite(str(pairs / "ir" / "a.png"), np.zeros((30, 40), np.uint8))
+    (pairs / "labels").mkdir()
+    shown = []
+    for flags in ([], ["--infer-seen"]):
+        out = tmp_path / str(len(flags))
+        arguments = ["--data", str(pairs), "--fusers", "average", "--names", "a", "--out", str(out)]
+        assert main(["montage", *arguments, *flags]) == 0
+        shown.append(cv2.imread(str(out / "a.png"))[-30:, :40].mean())
+    assert shown[1] > 1.4 * shown[0]
+
+
 def test_tiles_are_where_they_belong():
     tiles = {"dark": np.zeros((10, 12), np.uint8), "red": np.full((10, 12, 3), (0, 0, 255), np.uint8)}
     picture = side_by_side(tiles)

@@ -36,3 +36,30 @@ def test_a_broken_pair_is_named_before_anything_is_scored(folder, capsys):
     captured = capsys.readouterr()
     assert "b.png" in captured.err
     assert not captured.out
+
+
+def test_labels_do_not_matter_to_fusion(folder, capsys):
+    (folder / "labels").mkdir()
+    (folder / "labels" / "a.txt").write_text("7 is no label")
+    assert main(["score-fusion", "--data", str(folder), "--fusers", "average"]) == 0
+    assert capsys.readouterr().out.startswith("| 2 images ")
+
+
+def test_black_borders_count_if_it_is_not_told_that_nothing_is_seen_there(folder, capsys):
+    infrared = cv2.imread(str(folder / "ir" / "a.png"), cv2.IMREAD_GRAYSCALE)
+    infrared[:, :15] = 0
+    cv2.imwrite(str(folder / "ir" / "a.png"), infrared)
+    printed = []
+    for flags in ([], ["--infer-seen"]):
+        assert main(["score-fusion", "--data", str(folder), "--fusers", "average", *flags]) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] != printed[1]
+
+
+def test_ctrl_c_ends_it_without_a_traceback(folder, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tardal_ros.evaluation.fusion.score_fusers", interrupted)
+    assert main(["score-fusion", "--data", str(folder), "--fusers", "average"]) == 130
+    assert capsys.readouterr().err.endswith("tardal_ros score-fusion: interrupted\n")

@@ -12,9 +12,8 @@ pytest.importorskip("kornia", reason="needs kornia")
 pytest.importorskip("pydantic", reason="needs pydantic")
 
 from tardal_ros.commands import main
-from tardal_ros.commands.train import Bar
-from tardal_ros.training import session
-from tardal_ros.training.trainer import Progress
+from tardal_ros.errors import MissingDependencyError
+from tardal_ros.training import needs, session
 
 
 @pytest.fixture(autouse=True)
@@ -30,17 +29,17 @@ def one_thread():
 def config(tmp_path):
     """A configuration of one step, with its data."""
     rng = np.random.default_rng(0)
-    for folder in ("vi", "ir"):
-        (tmp_path / "pairs" / folder).mkdir(parents=True)
+    for folder in ("pairs/vi", "pairs/ir", "others/vi", "others/ir"):
+        (tmp_path / folder).mkdir(parents=True)
         for number in range(2):
             image = rng.integers(0, 255, (40, 48), np.uint8)
-            cv2.imwrite(str(tmp_path / "pairs" / folder / f"{number}.png"), image)
-    data = {"folders": [{"root": str(tmp_path / "pairs")}]}
+            cv2.imwrite(str(tmp_path / folder / f"{number}.png"), image)
+    train, validation = ({"folders": [{"root": str(tmp_path / name)}]} for name in ("pairs", "others"))
     values = {
         "mode": "dt",
         "steps": 1,
         "generator": {"dim": 4, "depth": 1},
-        "data": {"train": data, "validation": data, "crop": [32, 32], "batch": 2},
+        "data": {"train": train, "validation": validation, "crop": [32, 32], "batch": 2},
     }
     (tmp_path / "short.yaml").write_text(yaml.safe_dump(values))
     return tmp_path / "short.yaml"
@@ -83,6 +82,32 @@ def test_a_dry_run_keeps_no_rendered_scenes(config, tmp_path, monkeypatch):
     assert kept and not (tmp_path / "out").exists() and not any(folder.exists() for folder in kept)
 
 
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
+def test_what_is_left_out_is_named(config, tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pairs/ir/1.png").write_bytes(b"\x89PNG and then nothing")
+    values = yaml.safe_load(config.read_text())
+    values["data"]["broken"] = "skip"
+    config.write_text(yaml.safe_dump(values))
+
+    assert train("--config", config, *arguments) == 0
+    (told,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("left out: "))
+    assert "pairs/ir/1.png" in told
+
+
+def test_a_library_that_is_missing_is_told_before_anything_begins(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(needs, "find_spec", lambda name: None if name in ("kornia", "onnx") else name)
+
+    assert train("--config", config, "--out", tmp_path / "out") == 1
+    told = capsys.readouterr().err
+    assert "Training in mode dt needs kornia: run `pip install '.[train]'` in the checkout." in told
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(
+        MissingDependencyError, match=r"mode ct needs kornia, onnx: run `pip install '\.\[train,export\]'"
+    ):
+        needs.check_installed("ct")
+
+
 def test_the_weights_go_to_a_folder_of_the_configuration_s_name(config, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
@@ -114,37 +139,3 @@ def test_a_configuration_that_is_wrong_is_told_in_a_sentence(tmp_path, capsys):
 
     assert train("--config", tmp_path / "wrong.yaml") == 1
     assert "wrong.yaml: steps is 0: " in capsys.readouterr().err
-
-
-class Watched:
-    """What a bar writes, where somebody watches."""
-
-    def __init__(self):
-        self.text = ""
-
-    def write(self, text):
-        self.text += text
-
-    def flush(self):
-        pass
-
-    def isatty(self):
-        return True
-
-
-def test_the_bar_tells_losses_and_goes_on_where_the_run_was_interrupted(monkeypatch):
-    watched = Watched()
-    monkeypatch.setattr("sys.stderr", watched)
-    with Bar(10, shown=True) as bar:
-        for step in (5, 6):
-            bar(Progress(step, 10, {"source": step / 4}))
-        assert bar._bar.n == 6 and bar._bar.initial == 4
-    assert "6/10" in watched.text and "source=1.500" in watched.text
-
-
-def test_a_file_gets_a_line_now_and_then(capsys):
-    with Bar(500, shown=True) as bar:
-        for step in range(1, 501):
-            bar(Progress(step, 500, {"source": 1.0}))
-    told = capsys.readouterr().err
-    assert "500/500" in told and "source=1.000" in told and told.count("\r") < 10

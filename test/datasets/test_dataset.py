@@ -145,3 +145,14 @@ def test_the_border_of_the_real_pairs_is_found(shared_msrs):
     # These four were not aligned anew, and have no border.
     assert all(share[name] > 0.99 for name in ("00556D", "00633D", "00881N", "01023N"))
     assert max(value for name, value in share.items() if name < "0004") < 0.985
+
+
+@pytest.mark.parametrize("missing", ["classes.txt", "labels/2.txt"])
+def test_who_takes_no_labels_needs_none(root, missing):
+    (root / missing).unlink()
+    dataset = open_dataset(root, labels=False)
+    dataset.check()
+
+    assert len(dataset) == 8 and dataset.names == () and dataset.load(2).objects is None
+    with pytest.raises(RigError, match=missing):
+        open_dataset(root)

@@ -141,3 +141,24 @@ def test_our_own_labels_that_are_broken_are_named(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"scene": "x"}))
     with pytest.raises(RigError, match=r"a\.json is broken"):
         read_objects(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"class_ids": [3]}, "a class is none of the 1 names"),
+        ({"class_ids": [-1]}, "a class is none of the 1 names"),
+        ({"class_ids": [0, 0]}, "of one length"),
+        ({"ignored": []}, "of one length"),
+        ({"ignored": False}, "of one length"),
+        ({"xyxy": [[1, 2, 3]]}, "reshape"),
+        ({"xyxy": [[1, 2, 3, float("nan")]]}, "a box is not finite"),
+        ({"names": 3}, "TypeError"),
+    ],
+)
+def test_our_own_labels_that_contradict_themselves_are_named(tmp_path, changes, sentence):
+    objects = Objects(np.array([[1.5, 2.0, 20.0, 19.0]]), np.array([0]), np.array([True]), ("person",))
+    whole = json.loads(objects_json(Told("street", "fog"), objects))
+    (tmp_path / "a.json").write_text(json.dumps(whole | changes))
+    with pytest.raises(RigError, match=rf"a\.json is broken.*{sentence}"):
+        read_objects(tmp_path / "a.json")

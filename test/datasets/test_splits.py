@@ -64,6 +64,8 @@ def test_pictures_out_of_all_ranges_stay_where_they_are():
         ("- 5", "no file of ranges"),
         ("train: [[a, b]]", "no file of ranges"),
         ("train: [", "no file of ranges"),
+        ("{digits: -1, train: [[1, 5]]}", "digits is -1: give 0 to 20"),
+        ("{digits: 999999999999, train: [[1, 5]]}", "digits is 9+: give 0 to 20"),
         ("{digits: 2, train: [[1, 5]], val: [[5, 6]]}", "05 is in train and in val"),
     ],
 )

@@ -55,8 +55,8 @@ def test_an_example_comes_back_as_it_was_saved(tmp_path, mask):
     assert (read.name, read.scene, read.condition) == (saved.name, saved.scene, saved.condition)
     assert np.array_equal(read.pair.visible.left.image, saved.pair.visible.left.image)
     assert np.array_equal(read.pair.infrared.left.image, saved.pair.infrared.left.image)
-    assert (read.pair.mask is None) is not mask
-    assert not mask or np.array_equal(read.pair.mask, saved.pair.mask)
+    # Where no mask was saved, no black border means that infrared sees everything.
+    assert np.array_equal(read.pair.mask, saved.pair.mask if mask else np.full((24, 32), 255))
     assert np.array_equal(read.objects.xyxy, saved.objects.xyxy)
     assert read.objects.class_ids.tolist() == [3] and read.objects.ignored.tolist() == [True]
     assert read.objects.names == CLASSES
@@ -75,7 +75,17 @@ def test_real_pairs_have_yolo_labels(tmp_path):
 
     assert read.objects.xyxy.tolist() == [[12.0, 6.0, 20.0, 18.0]]
     assert read.objects.names == ("person", "car") and not read.objects.ignored.any()
-    assert read.pair.mask is None and read.scene == "one"
+    assert not read.pair.mask.any() and read.scene == "one", "black infrared sees nothing"
+
+
+def test_the_black_border_of_a_warped_picture_is_not_seen(tmp_path):
+    folder = pairs_folder(tmp_path / "pairs")
+    infrared = np.full((24, 32), 90, np.uint8)
+    infrared[:, :12] = 0
+    cv2.imwrite(str(folder / "ir" / "one.png"), infrared)
+    (read,) = read_folder(folder)
+
+    assert not read.pair.mask[:, :12].any() and read.pair.mask[:, 16:].all()
 
 
 @pytest.mark.parametrize("missing", ["ir/one.png", "labels/one.txt", "classes.txt"])

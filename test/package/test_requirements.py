@@ -39,9 +39,17 @@ def test_extras_are_among_what_the_locks_come_from(repository, arguments):
     assert asked <= names
 
 
+def test_ultralytics_is_as_new_as_the_one_that_the_trainer_is_tested_with(repository, arguments):
+    # Its trainer gave other losses and had no load_checkpoint before.
+    inputs = (repository / "requirements/python.in").read_text()
+    (tested,) = re.findall(r"^ultralytics==([\d.]+)", inputs, re.MULTILINE)
+    assert f"ultralytics>={tested}" in arguments["extras_require"]["detect"]
+
+
 @pytest.mark.parametrize(
     ("module", "extra", "libraries"),
     [
+        ("commands/progress.py", "train", {"tqdm"}),
         ("detection/exported.py", "detect", {"onnxruntime"}),
         ("detection/offline.py", "detect", {"ultralytics"}),  # which brings torch
         ("detection/tracking.py", "track", {"trackers"}),

@@ -12,7 +12,9 @@ from tardal_ros.simulation import CLASSES
 
 def test_cards_tell_the_checksums_of_the_files_beside_them(repository):
     cards = sorted(path for path in (repository / "weights").glob("*.md") if path.name != "README.md")
-    told = {name: digest for card in cards for name, digest in re.findall(r"\| (\S+) \| `(\w{64})` \|", card.read_text())}
+    told = {
+        name: digest for card in cards for name, digest in re.findall(r"\| (\S+) \| `(\w{64})` \|", card.read_text())
+    }
     files = {path.name: path for path in (repository / "weights").iterdir() if path.suffix in (".onnx", ".safetensors")}
     assert files and told.keys() == files.keys()
     for name, path in files.items():

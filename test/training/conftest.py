@@ -122,7 +122,7 @@ def fusion_yaml(tmp_path: Path) -> Callable[..., Path]:
 
     def write(changes: dict[str, object] | None = None, mode: str = "dt", name: str = "tiny") -> Path:
         side = 16 if mode == "dt" else 64
-        train, validation = ({"folders": [{"root": str(tmp_path / "pairs")}]} for _ in range(2))
+        train, validation = ({"folders": [{"root": str(tmp_path / name)}]} for name in ("pairs", "others"))
         values: dict[str, Any] = {
             "mode": mode,
             "steps": 3,

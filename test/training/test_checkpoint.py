@@ -25,6 +25,12 @@ def test_a_folder_belongs_to_its_configuration(tmp_path):
     assert (folder / "config.yaml").read_text() == "steps: 3\n"
 
 
+def test_a_configuration_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "config.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(RigError, match=r"config\.yaml cannot be read \(.*\): choose another folder"):
+        checkpoint.claim(tmp_path, "steps: 3\n")
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RigError, match=r"config\.yaml cannot be written .*choose another folder"):

@@ -20,7 +20,7 @@ from tardal_ros.datasets.rendered import Plan
 from tardal_ros.errors import RigError
 from tardal_ros.simulation import CLASSES
 from tardal_ros.training import comparison as comparison_module
-from tardal_ros.training.comparison import compare, divided
+from tardal_ros.training.comparison import compare
 from tardal_ros.training.comparison_config import Comparison, Folds
 from tardal_ros.training.detection import build_model, read_weights
 
@@ -170,12 +170,53 @@ def test_pairs_without_labels_cannot_judge(rows, told, tmp_path):
         compare(Comparison(rows, Folds()), tmp_path / "out", folder, 1, Quiet())
 
 
-def test_neighbours_stay_together_and_conditions_are_shared_out():
-    items = [item_of(f"{number:02d}", "night" if number % 3 else "day") for number in range(18)]
-    parts = divided(items[::-1], 3)
+def test_no_pair_is_judged_by_what_learnt_its_scene(rows, told, tmp_path):
+    photos, listed = write_photos(tmp_path / "photos", 6), tmp_path / "scenes.yaml"
+    listed.write_text("scenes: [[0, 2], [3, 4]]\n")
+    one = {"stack": rows["stack"]}
+    compare(Comparison(one, Folds(2, 3, 0.001)), tmp_path / "out", photos, 1, Quiet(), real_list=listed)
 
-    assert sorted(item.name for part in parts for item in part) == [item.name for item in items]
-    for part in parts:
-        assert [item.condition for item in part].count("day") == 2 and len(part) == 6
-    nights = [[item.name for item in part if item.condition == "night"] for part in parts]
-    assert nights == sorted(nights) and max(nights[0]) < min(nights[1]) and max(nights[1]) < min(nights[2])
+    learnt = [{int(Path(line).stem[:5]) for line in lists["train"]} for _, lists, validate in told if not validate]
+    assert sorted(map(sorted, learnt)) == [[0, 1, 2], [3, 4, 5]]
+    with pytest.raises(RigError, match="3 scenes cannot make 4 folds"):
+        compare(Comparison(one, Folds(4)), tmp_path / "more", photos, 1, Quiet(), real_list=listed)
+
+
+def test_the_black_border_of_real_pairs_is_not_fused(rows, told, tmp_path):
+    photos = write_photos(tmp_path / "photos", 2)
+    infrared = np.full((96, 128), 255, np.uint8)
+    infrared[:, :64] = 0
+    for path in (photos / "ir").iterdir():
+        cv2.imwrite(str(path), infrared)
+    compare(Comparison({"mean": rows["mean"]}, Folds(2, 3, 0.001)), tmp_path / "out", photos, 1, Quiet())
+
+    (path, *_) = sorted((tmp_path / "out/rows/mean/photos/images/all").iterdir())
+    visible = cv2.imread(str(photos / "vi" / path.name))
+    shown = cv2.imread(str(path))[:, :24].mean()
+    assert shown == pytest.approx(visible[:, :48].mean(), abs=5), "half of it, were black averaged in"
+
+
+@pytest.mark.parametrize("change", ["label", "picture", "scene", "fewer", "unknown"])
+def test_figures_of_other_real_pairs_are_not_kept(rows, told, tmp_path, change):
+    photos, out, one = write_photos(tmp_path / "photos", 4), tmp_path / "out", {"stack": rows["stack"]}
+    comparison, listed = Comparison(one, Folds(2, 3, 0.001)), None
+    compare(comparison, out, photos, 1, Quiet())
+    told.clear()
+    compare(comparison, out, photos, 1, Quiet())
+    assert not told
+
+    first = "00000D"
+    if change == "label":
+        (photos / "labels" / f"{first}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    elif change == "picture":
+        cv2.imwrite(str(photos / "vi" / f"{first}.png"), np.zeros((96, 128, 3), np.uint8))
+    elif change == "scene":
+        listed = tmp_path / "scenes.yaml"
+        listed.write_text("scenes: [[0, 1]]\n")
+    elif change == "fewer":
+        for path in (f"vi/{first}.png", f"ir/{first}.png", f"labels/{first}.txt"):
+            (photos / path).unlink()
+    else:
+        (out / "rows/stack/photos/pairs.json").unlink()
+    with pytest.raises(RigError, match=f"photos was learnt from .* the first {first}"):
+        compare(comparison, out, photos, 1, Quiet(), real_list=listed)

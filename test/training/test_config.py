@@ -11,7 +11,10 @@ from tardal_ros.errors import RigError
 from tardal_ros.training.config import Rendered, TrainConfig, as_text, load_config
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHIPPED = ["cpu_small_dt", "tardal_dt", "tardal_tt", "tardal_ct"]
+SHIPPED = [f"{kind}_{mode}" for kind in ("cpu_small", "tardal") for mode in ("dt", "tt", "ct")] + [
+    "short_dt",
+    "short_ct",
+]
 
 
 def refusal(path):
@@ -109,6 +112,10 @@ def test_a_value_of_another_type_is_named(fusion_yaml, key, value, told):
         ("optimizer.final", 0.0),
         ("optimizer.clip", 0.0),
         ("optimizer.average", 1.0),
+        ("data.flip", 1.01),
+        ("data.colour", -0.1),
+        ("data.tone", 2),
+        ("data.workers", -1),
         ("checkpoint_every", 0),
         ("sample_every", 0),
     ],
@@ -143,6 +150,60 @@ def test_batch_norm_that_never_learns_needs_statistics(fusion_yaml):
     told = refusal(fusion_yaml({"generator.norm_steps": 0}))
 
     assert "generator.norm_steps is 0: give generator.start" in told
+
+
+@pytest.mark.parametrize(("written", "number"), [("1e-3", "0.001"), ("5e-05", "0.00005"), ("'20'", "20")])
+def test_a_number_that_yaml_reads_as_text_is_told_how_to_write(fusion_yaml, written, number):
+    path = fusion_yaml({"optimizer.weight_decay": 77})
+    path.write_text(path.read_text().replace("77", written))
+
+    assert refusal(path).endswith(f"valid number, and YAML reads this as text; write {number}.")
+    path.write_text(path.read_text().replace(written, number))
+    assert load_config(path).optimizer.weight_decay == float(number)
+
+
+@pytest.mark.parametrize("text", ["much", "nan", "inf", ""])
+def test_text_that_is_no_number_is_not_told_how_to_write(fusion_yaml, text):
+    assert refusal(fusion_yaml({"optimizer.weight_decay": text})).endswith("valid number.")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({}, {}),
+        ({"part": "train"}, {"part": "train"}),
+        ({"part": "train"}, {}),
+        ({"file_list": "a.txt"}, {}),
+        ({"part": "val", "file_list": "a.yaml"}, {"part": "val", "file_list": "a.yaml"}),
+        ({}, {"root": "data/../data/pairs"}),
+    ],
+)
+def test_pairs_cannot_be_learned_from_and_judged_by(fusion_yaml, one, other):
+    train, validation = ({"folders": [{"root": "data/pairs", **each}]} for each in (one, other))
+    told = refusal(fusion_yaml({"data.train": train, "data.validation": validation}))
+
+    assert "data: train and validation both have pairs of data/pairs: give another part or file_list" in told
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({"part": "train"}, {"part": "val"}), ({"file_list": "a.txt"}, {"file_list": "b.txt"}), ({}, {"root": "data/b"})],
+)
+def test_other_pairs_of_a_data_set_can_be_judged_by(fusion_config, one, other):
+    train, validation = ({"folders": [{"root": "data/pairs", **each}]} for each in (one, other))
+    fusion_config({"data.train": train, "data.validation": validation})
+
+
+def test_rendered_scenes_cannot_be_learned_from_and_judged_by(fusion_yaml):
+    def write(**other):
+        train = {"rendered": [{"seeds": 3, "first": 4, "conditions": ["day", "night"]}]}
+        return fusion_yaml({"data.train": train, "data.validation": {"rendered": [{"seeds": 2, **other}]}})
+
+    told = "data: train and validation both have the rendered scenes of seed"
+    assert f"{told} 6: give other seeds" in refusal(write(first=6, conditions=["night"]))
+    assert f"{told} 4: " in refusal(write(first=3))
+    for apart in ({"first": 7}, {"first": 2}, {"first": 5, "conditions": ["overcast"]}):
+        load_config(write(**apart))
 
 
 def test_pairs_that_name_nothing_are_refused(fusion_yaml):

@@ -133,6 +133,20 @@ def test_an_architecture_that_does_not_exist_is_named():
         build_model("yolo99n", NAMES)
 
 
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("yolo11n-seg", "has the head Segment"),
+        ("yolov10n", "has the head v10Detect"),
+        ("yolov8s-world", "cannot be built as a detector"),
+        ("", "no detection model ''"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused(model, sentence):
+    with pytest.raises(RigError, match=sentence):
+        build_model(model, NAMES)
+
+
 def test_classes_of_one_name_keep_what_was_learnt(tmp_path):
     path = file_of(task_of(), tmp_path)
     torch.manual_seed(5)

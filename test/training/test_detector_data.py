@@ -133,6 +133,13 @@ def test_a_folder_of_an_earlier_version_is_used(made, small):
         make_dataset(replace(small, inputs="stack"), made[0].parent)
 
 
+@pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\0"])
+def test_a_folder_that_does_not_tell_how_it_was_made_is_refused(made, small, text):
+    (made[0].parent / "made_with.yaml").write_text(text)
+    with pytest.raises(RigError, match=r"made_with\.yaml"):
+        make_dataset(small, made[0].parent)
+
+
 def test_a_single_input_is_kept_without_loss(small, blank, tmp_path):
     for inputs in ("visible", "infrared", "stack"):
         folder = make_dataset(replace(small, inputs=inputs), tmp_path / inputs).parent

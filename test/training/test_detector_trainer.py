@@ -56,6 +56,12 @@ def test_a_killed_run_goes_on_after_its_last_whole_epoch(tiny, pictures, tmp_pat
         train(replace(tiny, epochs=3), pictures, folder, step)
 
 
+def test_a_model_of_another_kind_is_refused_before_the_folder_is_taken(tiny, pictures, tmp_path):
+    with pytest.raises(RigError, match="has the head Segment"):
+        train(replace(tiny, model="yolo11n-seg"), pictures, tmp_path / "run", lambda at: None)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_of_an_earlier_version_is_gone_on_with(tiny, tmp_path):
     claim(tiny, tmp_path)
     path = tmp_path / "config.yaml"

@@ -258,6 +258,23 @@ def test_the_best_fused_image_is_as_bright_as_its_sources():
     assert np.argmin(costs) == 2
 
 
+@pytest.mark.parametrize("kind", SOURCES)
+def test_tilt_shares_two_among_the_sources(kind):
+    fused, infrared, visible = _images(height=40, width=44)
+    # Of errors to one source each, which is the other's weight where the other is what is compared.
+    to_infrared, to_visible = (
+        source_loss(*images, kind, "normalised")
+        for images in ((visible, infrared, visible), (infrared, infrared, visible))
+    )
+    for tilt in (0.25, 1.0, 1.75):
+        got = [source_loss(image, infrared, visible, kind, "normalised", tilt=tilt) for image in (visible, infrared)]
+        torch.testing.assert_close(got, [tilt * to_infrared, (2 - tilt) * to_visible], rtol=1e-4, atol=1e-5)
+    mean = (
+        source_loss(fused, infrared, visible, kind, tilt=0.4) + source_loss(fused, infrared, visible, kind, tilt=1.6)
+    ) / 2
+    torch.testing.assert_close(mean, source_loss(fused, infrared, visible, kind))
+
+
 def test_the_target_discriminator_compares_targets_with_infrared():
     fused, infrared, _ = _images()
     target = torch.rand_like(fused)

@@ -61,7 +61,8 @@ def test_what_ships_is_told_in_a_card(networks, fusion_config, tmp_path):
     assert (weights.name, card.name) == ("tardal_dt.safetensors", "tardal_dt.md")
     assert f"| {weights.name} | `{hashlib.sha256(weights.read_bytes()).hexdigest()}` |" in told
     assert "3 steps of 6 crops, seed 11, from random weights" in told and "Crops of 16x16 pixels" in told
-    assert "**Data**: pairs (real pairs)." in told and "Apache-2.0" in told and "AGPL" not in told
+    assert "**Data**: pairs (real pairs)." in told and "AGPL" not in told
+    assert "**Licence**: code Apache-2.0; the weights also fall under the licences of the data above.\n" in told
     # Figures of the very file, beside those of the sources and of simple fusers.
     assert "| 2 images | visible | infrared | average | laplacian | tardal_dt |" in told
     assert re.search(r"\n\| \w.* \|( [\d.]+ \([\d.]+ to [\d.]+\) \|){5}\n", told)

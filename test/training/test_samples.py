@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from torch import nn
 
 from tardal_ros.datasets.item import Item
 from tardal_ros.errors import RigError
+from tardal_ros.evaluation.fusion_metric import quality
 from tardal_ros.fusion.colour import luma
 from tardal_ros.training.samples import TILE, Samples
 
@@ -44,17 +47,17 @@ def events(folder):
 
 
 def scalars(folder, name):
-    return [(each.step, pytest.approx(each.value)) for each in events(folder).Scalars(name)]
+    return [(each.step, pytest.approx(each.value, rel=1e-5)) for each in events(folder).Scalars(name)]
 
 
 def test_scalars_can_be_read_back(tmp_path):
     with Samples(tmp_path, []) as samples:
         for step in (1, 2, 3):
-            samples.scalars(step, {"source": step / 2, "judge_target": -step})
+            samples.scalars(step, {"source": step / 2, "discriminator_target": -step})
 
-    assert events(tmp_path).Tags()["scalars"] == ["source", "judge_target"]
+    assert events(tmp_path).Tags()["scalars"] == ["source", "discriminator_target"]
     assert scalars(tmp_path, "source") == [(1, 0.5), (2, 1.0), (3, 1.5)]
-    assert scalars(tmp_path, "judge_target") == [(1, -1), (2, -2), (3, -3)]
+    assert scalars(tmp_path, "discriminator_target") == [(1, -1), (2, -2), (3, -3)]
 
 
 def test_steps_that_were_lost_are_not_shown_twice(tmp_path):
@@ -86,6 +89,23 @@ def test_a_picture_has_a_row_for_each_pair(tmp_path):
     narrow = TILE // 2
     assert grid[first:, : 3 * narrow].any() and not grid[first:, 3 * narrow :].any()
     assert [each.step for each in events(tmp_path).Images("visible, infrared, fused")] == [7]
+
+
+def test_the_quality_of_what_is_shown_is_noted(tmp_path):
+    seen = np.full((64, 64), 255, np.uint8)
+    seen[:, :20] = 0
+    items = [an_item(64, 64), replace(an_item(64, 64, seed=1), seen=seen)]
+    network = Brighter()
+    network.by.data.zero_()  # the fused image is infrared
+    with Samples(tmp_path, items) as samples:
+        samples.show(7, network)
+
+    told = [quality(item.infrared, luma(item.visible), item.infrared, item.seen) for item in items]
+    names = [name for name in events(tmp_path).Tags()["scalars"] if name.startswith("validation/")]
+    assert names == [f"validation/{name}" for name in told[0]]
+    for name in told[0]:
+        assert scalars(tmp_path, f"validation/{name}") == [(7, pytest.approx(np.mean([each[name] for each in told])))]
+    assert scalars(tmp_path, "validation/SSIM_ir") == [(7, 1.0)]
 
 
 def test_looking_changes_nothing_but_the_mode(tmp_path):

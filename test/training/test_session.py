@@ -19,6 +19,8 @@ from tardal_ros.errors import RigError
 from tardal_ros.fusion.fuser import create_fuser
 from tardal_ros.fusion.tardal import load_generator
 from tardal_ros.training import checkpoint
+from tardal_ros.training.batch import batches
+from tardal_ros.training.crops import Augmentation
 from tardal_ros.training.detection import read_weights
 from tardal_ros.training.session import Session, launch
 
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("one_torch_thread")
 @pytest.fixture(autouse=True)
 def data(pairs, tmp_path):
     """The pairs that the configurations name."""
+    pairs(tmp_path / "others")
     return pairs(tmp_path / "pairs")
 
 
@@ -41,11 +44,13 @@ def sha256(path):
 
 def test_direct_training_from_the_folder_to_weights_that_fuse(fusion_config, fabric, tmp_path):
     seen = []
-    files = Session(fusion_config(), fabric, tmp_path / "out").run(seen.append)
+    config = fusion_config({"data.validation.folders": [{"root": str(tmp_path / "others")}] * 2})
+    files = Session(config, fabric, tmp_path / "out").run(seen.append)
     weights, card = files
 
     assert [(progress.step, progress.steps) for progress in seen] == [(1, 3), (2, 3), (3, 3)]
     assert hashes(card.read_text()) == {"tardal_dt.safetensors": sha256(weights)}
+    assert "| 6 images |" in card.read_text()  # all of the validation pairs, of which 4 are shown
     # They are the moving average, which the last checkpoint has as well.
     kept = checkpoint.load(tmp_path / "out" / "checkpoint.pt")
     assert kept["step"] == 3
@@ -92,12 +97,12 @@ def test_cooperative_training_gives_a_detector_too(fusion_config, fabric, tmp_pa
 
 
 def test_a_dry_run_tells_pairs_and_losses(fusion_config, fabric, tmp_path):
-    config = fusion_config({"data.validation.folders": [{"root": str(tmp_path / "pairs")}] * 2})
+    config = fusion_config({"data.validation.folders": [{"root": str(tmp_path / "others")}] * 2})
     told = Session(config, fabric, tmp_path / "out").try_out()
 
     assert re.fullmatch(
-        r"3 pairs to learn from, 6 to validate on; first step: source \d+\.\d{4}, please_target -?\d+\.\d{4},"
-        r" please_detail \S+, judge_target \S+, judge_detail \S+",
+        r"3 pairs to learn from, 6 to validate on; first step: source \d+\.\d{4}, adversarial_target -?\d+\.\d{4},"
+        r" adversarial_detail \S+, discriminator_target \S+, discriminator_detail \S+",
         told,
     )
     assert not (tmp_path / "out" / "checkpoint.pt").exists()
@@ -118,7 +123,46 @@ def test_a_broken_file_can_be_left_out(fusion_config, fabric, tmp_path):
     spoil(tmp_path, "1.png")
     session = Session(fusion_config({"data.broken": "skip"}), fabric, tmp_path / "out")
 
-    assert session.try_out().startswith("2 pairs to learn from, 2 to validate on")
+    assert session.try_out().startswith("2 pairs to learn from, 3 to validate on")
+    (reason,) = session.skipped
+    assert "ir/1.png" in reason
+
+
+def test_masks_that_are_to_be_stored_are_looked_for_before_training(fusion_config, fabric, tmp_path):
+    (tmp_path / "pairs" / "mask").mkdir()
+    for name in ("0.png", "2.png"):
+        cv2.imwrite(str(tmp_path / "pairs" / "mask" / name), np.zeros((40, 48), np.uint8))
+    config = fusion_config({"data.target": "stored"})
+    with pytest.raises(RigError, match=r"data\.target is stored, but 1 pairs in data\.train have no .* mask, 1 first"):
+        Session(config, fabric, tmp_path / "out")
+    cv2.imwrite(str(tmp_path / "pairs" / "mask" / "1.png"), np.zeros((40, 48), np.uint8))
+    Session(config, fabric, tmp_path / "out")
+
+
+def test_the_configuration_says_how_crops_vary(fusion_config, fabric, tmp_path):
+    changes = {"data.flip": 0.25, "data.colour": 0.0, "data.tone": 0.125, "data.towards_objects": 1.0}
+    stream = Session(fusion_config(changes), fabric, tmp_path / "out")._stream()
+
+    assert stream._augmentation == Augmentation((16, 16), towards_objects=1.0, flip=0.25, colour=0.0, tone=0.125)
+    stream = Session(fusion_config(), fabric, tmp_path / "out")._stream()
+    assert stream._augmentation == Augmentation((16, 16))
+
+
+def test_workers_change_nothing_but_the_time(fusion_config, fabric, tmp_path, monkeypatch):
+    asked = []
+
+    def watched(*arguments):
+        asked.append(arguments[5])
+        return batches(*arguments)
+
+    monkeypatch.setattr("tardal_ros.training.trainer.batches", watched)
+    weights = [
+        Session(fusion_config({"steps": 1, "data.workers": count}), fabric, tmp_path / str(count))
+        .run(lambda progress: None)[0]
+        .read_bytes()
+        for count in (0, 1)
+    ]
+    assert asked == [0, 1] and weights[0] == weights[1]
 
 
 @pytest.mark.parametrize("mode", ["tt", "ct"])
@@ -169,7 +213,7 @@ def test_rendered_scenes_join_those_on_disk(fusion_config, fabric, tmp_path, mon
     assert len(session._train) == 8 and len(session._validation) == 3
     ((plan, split, longest, keep),) = made
     assert (plan.conditions, plan.seeds, plan.first, plan.images, plan.every) == (("day",), 2, 9, 8, 4.0)
-    assert (split, longest, keep) == ("train", 64, tmp_path / "out" / "scenes")
+    assert (split, longest, keep) == ("train", 64, tmp_path / "scenes")
 
 
 @pytest.mark.parametrize(
@@ -186,3 +230,12 @@ def test_devices_that_are_not_there_are_told_in_a_sentence(told):
     with pytest.raises(RigError, match=r"^Cannot train on \S+ x \S+ with strategy .* and precision \S+: ") as error:
         launch(*told)
     assert "\n" not in str(error.value)
+
+
+def test_a_strategy_whose_library_is_missing_is_told_in_a_sentence(monkeypatch):
+    def missing(**_):
+        raise ModuleNotFoundError("To use the strategy, you must have\nits library installed.")
+
+    monkeypatch.setattr("tardal_ros.training.session.Fabric", missing)
+    with pytest.raises(RigError, match=r"with strategy deepspeed .*: To use the strategy, you must have its library"):
+        launch("cpu", "1", 1, "deepspeed", "32-true")

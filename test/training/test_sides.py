@@ -69,7 +69,7 @@ def test_detection_reaches_the_generator_in_cooperative_training(fusion_config):
     config = fusion_config({"loss.fusion": 0.0}, "ct")
     gradients, losses = generator_gradients(GeneratorSide(config, NAMES), Discriminators(config), a_batch(64))
 
-    assert losses["source"] == losses["please_target"] == losses["please_detail"] == 0
+    assert losses["source"] == losses["adversarial_target"] == losses["adversarial_detail"] == 0
     assert all_reached(gradients)
 
 
@@ -82,7 +82,7 @@ def test_cooperative_training_weighs_both(fusion_config):
         told.append(GeneratorSide(config, NAMES)(**a_batch(64).tensors(), judges=judges, adversarial=0.1)[1])
 
     once, weighed = told
-    assert list(once) == ["source", "please_target", "please_detail", "detection"]
+    assert list(once) == ["source", "adversarial_target", "adversarial_detail", "detection"]
     for name, value in once.items():
         torch.testing.assert_close(weighed[name], value * (3.0 if name == "detection" else 0.5))
 
@@ -92,7 +92,11 @@ def test_direct_training_has_no_detector(fusion_config):
     side = GeneratorSide(config, ())
     gradients, losses = generator_gradients(side, Discriminators(config), a_batch())
 
-    assert list(side.networks) == ["generator"] and list(losses) == ["source", "please_target", "please_detail"]
+    assert list(side.networks) == ["generator"] and list(losses) == [
+        "source",
+        "adversarial_target",
+        "adversarial_detail",
+    ]
     assert all_reached(gradients)
     unweighed = GeneratorSide(fusion_config(), ())
     unweighed.load_state_dict(side.state_dict())
@@ -122,19 +126,19 @@ def test_the_generator_learns_nothing_from_the_discriminators_turn(fusion_config
     losses = judged(judges, batch, fused)  # not even where it is not detached
     torch.stack(list(losses.values())).sum().backward()
 
-    assert list(losses) == ["judge_target", "judge_detail"]
+    assert list(losses) == ["discriminator_target", "discriminator_detail"]
     assert all(each.grad is None for each in side.parameters())
     assert all(each.grad.abs().max() > 0 for name, each in judges.named_parameters() if "bias" not in name)
 
 
-def test_both_discriminators_have_an_opinion_that_moves_the_generator(fusion_config):
+def test_both_discriminators_move_the_generator(fusion_config):
     config, batch = fusion_config(), a_batch()
     judges = Discriminators(config)
     fused = torch.rand(2, 1, 16, 16, requires_grad=True)
-    opinion = judges.opinion(batch.infrared, batch.visible, fused, batch.target, batch.seen)
-    gradients = [torch.autograd.grad(value, fused)[0] for value in opinion.values()]
+    told = judges.adversarial(batch.infrared, batch.visible, fused, batch.target, batch.seen)
+    gradients = [torch.autograd.grad(value, fused)[0] for value in told.values()]
 
-    assert list(opinion) == ["please_target", "please_detail"]
+    assert list(told) == ["adversarial_target", "adversarial_detail"]
     assert all(each.abs().max() > 0 for each in gradients) and not torch.allclose(*gradients)
 
 
@@ -154,8 +158,21 @@ def test_discriminators_can_be_left_out(fusion_config, changes, left):
     fused, losses = GeneratorSide(config, ())(**batch.tensors(), judges=judges, adversarial=0.1)
 
     assert len(judges) == len(left)
-    assert list(losses) == ["source", *(f"please_{name}" for name in left)]
-    assert list(judged(judges, batch, fused.detach())) == [f"judge_{name}" for name in left]
+    assert list(losses) == ["source", *(f"adversarial_{name}" for name in left)]
+    assert list(judged(judges, batch, fused.detach())) == [f"discriminator_{name}" for name in left]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_targets_can_be_left_out_of_the_details(fusion_config, masked):
+    config, batch = fusion_config({"loss.detail_mask": masked, "loss.target_discriminator": False}), a_batch()
+    judges, fused = Discriminators(config), torch.rand(2, 1, 16, 16)
+    told = []
+    for target in (batch.target, torch.rand_like(batch.target)):
+        changed = Batch(**{**batch.tensors(), "target": target}, names=batch.names)
+        (other,) = judges.adversarial(batch.infrared, batch.visible, fused, target, batch.seen).values()
+        told.append(torch.stack([other, *judged(judges, changed, fused).values()]))
+
+    assert torch.equal(*told) != masked
 
 
 class ByPixel(nn.Module):
