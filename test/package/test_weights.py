@@ -3,6 +3,7 @@
 import hashlib
 import re
 
+import cv2
 import numpy as np
 import pytest
 
@@ -32,3 +33,20 @@ def test_the_default_detector_knows_the_rendered_classes(repository):
     detector = create_detector(repository / "weights/detector.onnx", device="cpu")
     assert detector.names == CLASSES
     assert len(detector.detect(np.zeros((480, 640, 3), np.uint8)).scores) == 0
+
+
+def test_both_files_of_the_detector_are_one_network(repository):
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime: `make test` sets it up")
+    pytest.importorskip("ultralytics", reason="needs ultralytics: `make test` sets it up")
+    from tardal_ros.training.detection import model_of, read_weights
+    from tardal_ros.training.detector_trainer import detector_of
+
+    exported = create_detector(repository / "weights/detector.onnx", device="cpu")
+    trained = detector_of(model_of(read_weights(repository / "weights/detector.safetensors")).eval(), 448)
+    trained.confidence = exported.confidence
+    infrared = np.ascontiguousarray(cv2.imread(str(repository / "docs/images/demo.jpg"))[420:, 560:1120])
+    one, other = exported.detect(infrared), trained.detect(infrared)
+    assert len(one.scores) >= 5
+    assert one.class_ids.tolist() == other.class_ids.tolist()
+    assert np.abs(one.xyxy - other.xyxy).max() < 0.5
+    assert np.abs(one.scores - other.scores).max() < 1e-3
