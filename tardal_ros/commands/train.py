@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("--config", type=Path, required=True, help="YAML file, see config/train")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the configuration: loss.adversarial=0.2"
+    )
     parser.add_argument("--out", type=Path, help="folder of the run and of its weights (default: out/NAME of the YAML)")
     parser.add_argument(
         "--dry-run", action="store_true", help="check the configuration and all data, take one step, write nothing"
@@ -38,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from tardal_ros.training.config import load_config
 
-    config = load_config(arguments.config)
+    config = load_config(arguments.config, arguments.set)
     check_installed(config.mode)
     from tardal_ros.training.session import Session, launch
 

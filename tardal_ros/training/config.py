@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tardal_ros.errors import MissingDependencyError, RigError
 
@@ -261,8 +262,12 @@ class TrainConfig(_Section):
         return self
 
 
-def load_config(path: Path) -> TrainConfig:
+def load_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     """Reads and checks a configuration.
+
+    Args:
+        path: The YAML file.
+        changes: What differs from it, each `key.of.a.section=value`, the value as in YAML.
 
     Raises:
         RigError: The file cannot be read, a key is missing or unknown, or a value is of another type or out of range.
@@ -271,6 +276,8 @@ def load_config(path: Path) -> TrainConfig:
         read = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RigError(f"The configuration {path} cannot be read: {' '.join(str(error).split())}") from None
+    for change in changes:
+        _apply(read, change)
     try:
         # By way of JSON, whose arrays are tuples as well, so that everything else can be strict.
         return TrainConfig.model_validate_json(json.dumps(read))
@@ -278,6 +285,19 @@ def load_config(path: Path) -> TrainConfig:
         raise RigError(f"{path}: {_sentence(error)}") from None
     except (TypeError, ValueError) as error:  # a date, or an alias of itself
         raise RigError(f"{path}: {error}.") from None
+
+
+def _apply(read: Any, change: str) -> None:
+    key, equals, value = change.partition("=")
+    *sections, last = key.split(".")
+    try:
+        for name in sections:
+            read = read.setdefault(name, {})
+        read[last] = yaml.safe_load(value) if equals else None
+    except (AttributeError, TypeError, yaml.YAMLError):
+        equals = ""
+    if not equals:
+        raise RigError(f"The change '{change}' cannot be made: give a key and a value, such as loss.adversarial=0.2.")
 
 
 def as_text(config: TrainConfig) -> str:

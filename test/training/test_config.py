@@ -33,6 +33,28 @@ def test_the_shipped_configurations_are_read(name):
     assert config.mode == name[-2:]
 
 
+def test_a_configuration_can_be_changed_from_outside(fusion_yaml):
+    path = fusion_yaml({})
+    changed = load_config(path, ["loss.target_discriminator=false", "steps=7", "data.crop=[16, 24]"])
+    assert (changed.loss.target_discriminator, changed.steps, changed.data.crop) == (False, 7, (16, 24))
+    assert changed.data.train == load_config(path).data.train
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("steps", "The change 'steps' cannot be made"),
+        ("steps.of=1", "cannot be made"),
+        ("loss=[", "cannot be made"),
+        ("loss.adverserial=1", "no key loss.adverserial"),
+        ("steps=many", "steps is 'many'"),
+    ],
+)
+def test_a_change_that_cannot_be_made_is_refused(fusion_yaml, change, sentence):
+    with pytest.raises(RigError, match=sentence):
+        load_config(fusion_yaml({}), [change])
+
+
 def test_what_is_left_out_has_a_default(fusion_config):
     config = fusion_config({"generator": None, "optimizer": None, "seed": None})
 
