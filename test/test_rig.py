@@ -1,5 +1,7 @@
 """The rig as a whole, composed in this process."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,11 @@ from tardal_ros.registration.stage import RegistrationStage
 from tardal_ros.rig import ComposedRig
 from tardal_ros.ros.process import Process
 from tardal_ros.ros.qos import latched, results, sensor_data
+from tardal_ros.simulation import CLASSES
 from tardal_ros.types import Pair, View
+
+DETECTOR = Path(__file__).resolve().parents[1] / "weights/detector.onnx"
+"""The default one."""
 
 
 def write_pairs(folder, count, size=(160, 120)):
@@ -84,7 +90,7 @@ def test_live_and_in_order_give_the_same_images_and_boxes(compose, wait_until):
     source = FolderSource(*folders, 5.0, True)
     source.open()
     frames = list(iter(source.read, None))
-    stages = [RegistrationStage(), FusionStage(create_fuser("laplacian")), DetectionStage(create_detector("hog"))]
+    stages = [RegistrationStage(), FusionStage(create_fuser("laplacian")), DetectionStage(create_detector(DETECTOR))]
     in_order = list(run_in_order(stages, pair_in_order(Intake(), frames)))
     assert len(in_order) == 12
     offline = {key(result): result for result in in_order}
@@ -157,7 +163,7 @@ def test_topics_carry_the_visible_header_and_results_also_when_empty(composed, r
         return late
 
     wait_until(latched_arrived)
-    assert [entry.class_name for entry in late[0].class_map] == ["People"]
+    assert [entry.class_name for entry in late[0].class_map] == list(CLASSES)
 
 
 def test_nothing_is_encoded_while_nobody_subscribes(composed, monkeypatch, wait_until):

@@ -321,7 +321,10 @@ def test_each_input_has_its_topics(make_bench, source, channels, topics):
 
 @pytest.mark.parametrize(
     ("source", "channels", "sentence"),
-    [("stack", 3, "which has 4 channels, but the detector hog takes 3"), ("fused", 4, "set input to stack")],
+    [
+        ("stack", 3, "weights/detector.onnx takes 3: give weights of a four-channel model"),
+        ("fused", 4, "set input to stack"),
+    ],
 )
 def test_an_input_that_the_model_cannot_take_is_refused_at_configure(
     make_bench, wait_until, source, channels, sentence
