@@ -1,9 +1,11 @@
-"""Writing files so that a reader sees the old one or the new one, and never half of it."""
+"""Reading configurations, and writing files so that a reader sees the old one or the new one, never half of it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+import yaml
 
 from tardal_ros.errors import RigError
 
@@ -28,3 +30,15 @@ def replace_bytes(path: Path, data: bytes) -> None:
 def replace_text(path: Path, text: str) -> None:
     """The same for text, in UTF-8."""
     replace_bytes(path, text.encode())
+
+
+def read_yaml(path: Path) -> object:
+    """Reads a YAML file; what it holds is for the caller to check.
+
+    Raises:
+        RigError: The file cannot be read.
+    """
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RigError(f"The configuration {path} cannot be read: {' '.join(str(error).split())}") from None

@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
@@ -41,3 +42,17 @@ def wait_until():
             time.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def golden_file():
+    """Reads a file of golden vectors by name: its arrays by key."""
+
+    def read(name):
+        path = SHARED / "reference" / "golden" / name
+        if not path.is_file():
+            pytest.skip(f"needs ../shared/reference/golden/{name}")
+        with np.load(path) as file:
+            return dict(file)
+
+    return read

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tardal_ros.datasets.labels import Objects
+from tardal_ros.types import Frame, Pair, View
 
 Image = NDArray[np.uint8]
 
@@ -52,6 +53,11 @@ class Item:
     objects: Objects | None = None
     target: Image | None = None
     seen: Image | None = None
+
+    def pair(self) -> Pair:
+        """The pair as the stages of the rig take it, on one frame's pixels."""
+        frames = [Frame(image, 0, "registered_optical_frame") for image in (self.visible, self.infrared)]
+        return Pair(View(frames[0]), View(frames[1]), self.seen)
 
 
 class Dataset(Protocol):

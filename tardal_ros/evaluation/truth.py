@@ -12,7 +12,6 @@ from tardal_ros.datasets.labels import Told, objects_json
 from tardal_ros.datasets.rendered import Example
 from tardal_ros.errors import RigError
 from tardal_ros.files import replace_bytes, replace_text
-from tardal_ros.types import Frame, Pair, View
 
 
 def save_example(folder: Path, example: Example) -> None:
@@ -46,6 +45,4 @@ def read_folder(folder: Path) -> Iterator[Example]:
         item = dataset.load(index)
         if item.objects is None:
             raise RigError(f"{folder} has no labels to judge by: add labels/ and classes.txt.")
-        frames = [Frame(image, 0, "registered_optical_frame") for image in (item.visible, item.infrared)]
-        pair = Pair(View(frames[0]), View(frames[1]), item.seen)
-        yield Example(item.name, item.scene, item.condition, pair, item.objects)
+        yield Example(item.name, item.scene, item.condition, item.pair(), item.objects)

@@ -1,4 +1,4 @@
-"""Reading weight files: safetensors, and the layouts in which people have published TarDAL weights.
+"""Weight files: writing and reading safetensors, and reading the layouts in which people have published TarDAL weights.
 
 Pickles are read with `weights_only=True`, so that a file cannot run code.
 """
@@ -61,6 +61,25 @@ def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     state = {str(name).removeprefix(PREFIX): value for name, value in content.items()}
     _check_tensors(path, state)
     return Checkpoint(state, None if flag is None else bool(flag))
+
+
+def safetensors_bytes(state: Mapping[str, Tensor], told: Mapping[str, str]) -> bytes:
+    """A state dict as the content of a safetensors file.
+
+    Args:
+        state: Tensors by state-dict key, on any device.
+        told: The file's metadata.
+
+    Raises:
+        MissingDependencyError: safetensors is not installed.
+    """
+    try:
+        from safetensors.torch import save
+    except ImportError:
+        raise MissingDependencyError(
+            "Writing weights needs safetensors: run `pip install '.[train]'` in the checkout."
+        ) from None
+    return bytes(save({name: tensor.cpu().contiguous() for name, tensor in state.items()}, dict(told)))
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from tardal_ros.training.detector_config import DetectorConfig
 from tardal_ros.training.detector_data import fusion_stage, line_of, spread, write_index, write_picture
 from tardal_ros.training.detector_release import state_dict
 from tardal_ros.training.detector_trainer import Progress, claim, detector_of, train
-from tardal_ros.types import Array, Frame, Pair, View
+from tardal_ros.types import Array
 
 SMALLEST = 5.0
 """Objects of fewer pixels on their shorter side, at the size that the detector looks at, are ignored."""
@@ -199,8 +199,7 @@ class _Row:
         return lines
 
     def _look(self, item: Item) -> Array:
-        pair = Pair(View(Frame(item.visible, 0)), View(Frame(item.infrared, 0)), item.seen)
-        return look(self._stage.process(pair), self._config.inputs)
+        return look(self._stage.process(item.pair()), self._config.inputs)
 
     @cached_property
     def _stage(self) -> FusionStage:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tardal_ros.detection.inputs import INPUTS
 from tardal_ros.errors import RigError
-from tardal_ros.training.detector_config import DetectorConfig, parse_config, read_yaml, typed
+from tardal_ros.files import read_yaml
+from tardal_ros.training.detector_config import DetectorConfig, parse_config, typed
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from tardal_ros.errors import MissingDependencyError, RigError
+from tardal_ros.files import read_yaml
 
 try:
     from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -272,10 +273,7 @@ def load_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     Raises:
         RigError: The file cannot be read, a key is missing or unknown, or a value is of another type or out of range.
     """
-    try:
-        read = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RigError(f"The configuration {path} cannot be read: {' '.join(str(error).split())}") from None
+    read = read_yaml(path)
     for change in changes:
         _apply(read, change)
     try:
@@ -288,16 +286,16 @@ def load_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
 
 
 def _apply(read: Any, change: str) -> None:
-    key, equals, value = change.partition("=")
-    *sections, last = key.split(".")
     try:
+        key, value = change.split("=", 1)
+        *sections, last = key.split(".")
         for name in sections:
             read = read.setdefault(name, {})
-        read[last] = yaml.safe_load(value) if equals else None
-    except (AttributeError, TypeError, yaml.YAMLError):
-        equals = ""
-    if not equals:
-        raise RigError(f"The change '{change}' cannot be made: give a key and a value, such as loss.adversarial=0.2.")
+        read[last] = yaml.safe_load(value)
+    except (AttributeError, TypeError, ValueError, yaml.YAMLError):
+        raise RigError(
+            f"The change '{change}' cannot be made: give a key and a value, such as loss.adversarial=0.2."
+        ) from None
 
 
 def as_text(config: TrainConfig) -> str:

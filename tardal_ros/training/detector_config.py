@@ -7,11 +7,10 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tardal_ros.datasets.rendered import Plan
 from tardal_ros.detection.inputs import INPUTS, STACK
 from tardal_ros.errors import RigError
+from tardal_ros.files import read_yaml
 from tardal_ros.simulation import CONDITIONS
 
 MIXED = "mixed"
@@ -96,18 +95,6 @@ def load_config(path: Path) -> DetectorConfig:
         return parse_config(read)
     except RigError as error:
         raise RigError(f"{path}: {error}") from None
-
-
-def read_yaml(path: Path) -> object:
-    """Reads a YAML file.
-
-    Raises:
-        RigError: The file cannot be read.
-    """
-    try:
-        return yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RigError(f"The configuration {path} cannot be read: {' '.join(str(error).split())}") from None
 
 
 def parse_config(read: object) -> DetectorConfig:

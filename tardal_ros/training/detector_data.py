@@ -16,12 +16,12 @@ from tardal_ros.datasets.labels import Objects
 from tardal_ros.datasets.rendered import Plan, rendered_examples
 from tardal_ros.detection.inputs import look
 from tardal_ros.errors import RigError
-from tardal_ros.files import replace_bytes, replace_text
+from tardal_ros.files import read_yaml, replace_bytes, replace_text
 from tardal_ros.fusion.fuser import create_fuser
 from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.simulation import CLASSES, VERSION
 from tardal_ros.simulation.labels import yolo_lines
-from tardal_ros.training.detector_config import MIXED, DetectorConfig, read_yaml
+from tardal_ros.training.detector_config import MIXED, DetectorConfig
 from tardal_ros.types import Array
 
 QUALITY = 95

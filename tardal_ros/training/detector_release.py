@@ -98,12 +98,7 @@ def state_dict(model: Any, architecture: str, image_size: int) -> bytes:
     Raises:
         MissingDependencyError: safetensors is not installed.
     """
-    try:
-        from safetensors.torch import save
-    except ImportError:
-        raise MissingDependencyError(
-            "Writing weights needs safetensors: run `pip install '.[train]'` in the checkout."
-        ) from None
+    from tardal_ros.fusion.weights import safetensors_bytes
     from tardal_ros.training.detection import channels_of
 
     told = {
@@ -112,7 +107,7 @@ def state_dict(model: Any, architecture: str, image_size: int) -> bytes:
         "channels": str(channels_of(model)),
         "imgsz": str(image_size),
     }
-    return bytes(save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, told))
+    return safetensors_bytes(model.state_dict(), told)
 
 
 def model_card(config: DetectorConfig, pictures: int, files: list[Path], scores: dict[str, dict[str, Scores]]) -> str:

@@ -9,11 +9,10 @@ from pathlib import Path
 from torch import nn
 
 from tardal_ros.datasets.item import Item
-from tardal_ros.errors import MissingDependencyError
 from tardal_ros.evaluation.fusion import as_table, create_fusers, score_fusers
 from tardal_ros.evaluation.summary import installed_versions
 from tardal_ros.files import replace_bytes, replace_text
-from tardal_ros.fusion.weights import FLAG
+from tardal_ros.fusion.weights import FLAG, safetensors_bytes
 from tardal_ros.simulation import VERSION
 from tardal_ros.training.config import Pairs, TrainConfig, as_text
 
@@ -54,13 +53,7 @@ def generator_bytes(generator: nn.Module) -> bytes:
     Raises:
         MissingDependencyError: safetensors is not installed.
     """
-    try:
-        from safetensors.torch import save
-    except ImportError:
-        raise MissingDependencyError(
-            "Writing weights needs safetensors: run `pip install '.[train]'` in the checkout."
-        ) from None
-    return bytes(save({name: tensor.cpu().contiguous() for name, tensor in generator.state_dict().items()}, _FLAG))
+    return safetensors_bytes(generator.state_dict(), {FLAG: "true"})
 
 
 def model_card(config: TrainConfig, files: list[Path], table: str) -> str:
@@ -124,7 +117,6 @@ def _release_detector(config: TrainConfig, detector: nn.Module, path: Path) -> l
     return [onnx, state]
 
 
-_FLAG = {FLAG: "true"}
 _AIM = {
     "dt": "trained to fuse (direct training)",
     "tt": "trained to help a detector, and nothing else (task-oriented training)",

@@ -9,7 +9,7 @@ from tardal_ros.datasets.dataset import FolderDataset, open_dataset
 from tardal_ros.datasets.item import Dataset
 from tardal_ros.datasets.joined import Joined
 from tardal_ros.datasets.rendered import Plan, RenderedDataset
-from tardal_ros.errors import MissingDependencyError, RigError
+from tardal_ros.errors import RigError
 from tardal_ros.training.batch import Stream
 from tardal_ros.training.config import Folder, Pairs, Rendered, TrainConfig
 from tardal_ros.training.crops import Augmentation
@@ -17,12 +17,8 @@ from tardal_ros.training.release import release
 from tardal_ros.training.samples import Samples
 from tardal_ros.training.trainer import Progress, Trainer
 
-try:
-    from lightning_fabric import Fabric
-except ImportError as error:
-    raise MissingDependencyError(
-        "Training needs lightning-fabric: run `pip install '.[train]'` in the checkout."
-    ) from error
+# After `trainer`, which says what to do where it is missing.
+from lightning_fabric import Fabric  # isort: skip
 
 SHOWN = 4
 """Pairs of the validation data that sample pictures show."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -26,7 +25,6 @@ from tardal_ros.evaluation.fusion_metric import (
     visual_information_fidelity,
 )
 
-GOLDEN = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "golden" / "metrics_crop.npz"
 PERFECT_QABF = 0.9994 / (1 + math.exp(-15 * 0.5)) * 0.9879 / (1 + math.exp(-22 * 0.2))
 
 
@@ -48,10 +46,8 @@ pictures = st.builds(picture, st.integers(0, 9999), st.integers(44, 70), st.inte
 seeds = st.integers(0, 9999)
 
 
-def test_the_golden_figures():
-    if not GOLDEN.exists():
-        pytest.skip("needs ../shared/reference/golden/metrics_crop.npz")
-    golden = np.load(GOLDEN)
+def test_the_golden_figures(golden_file):
+    golden = golden_file("metrics_crop.npz")
     found = quality(golden["fused_u8"], golden["vi_u8"], golden["ir_u8"])
     for name, value in zip(golden["names"], golden["values"], strict=True):
         assert found[str(name)] == pytest.approx(value, abs=1e-6), name

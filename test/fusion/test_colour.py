@@ -1,16 +1,11 @@
 """Luma out of an image, and back in."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tardal_ros.fusion.colour import luma, with_luma
-
-GOLDEN = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "golden" / "tardal_color.npz"
 
 
 def _image():
@@ -51,19 +46,15 @@ def test_any_luma_is_added_to_every_channel(seed, height, width):
     np.testing.assert_array_equal(with_luma(image, old, new), expected)
 
 
-def test_golden_luma():
-    if not GOLDEN.is_file():
-        pytest.skip("needs ../shared/reference/golden")
-    with np.load(GOLDEN) as file:
-        rgb, grey = file["rgb_u8"], file["gray_u8_cv2"]
+def test_golden_luma(golden_file):
+    golden = golden_file("tardal_color.npz")
+    rgb, grey = golden["rgb_u8"], golden["gray_u8_cv2"]
     np.testing.assert_array_equal(luma(np.ascontiguousarray(rgb[..., ::-1])), np.squeeze(grey))
 
 
-def test_golden_recolouring():
-    if not GOLDEN.is_file():
-        pytest.skip("needs ../shared/reference/golden")
-    with np.load(GOLDEN) as file:
-        rgb, new, expected = file["rgb_u8"], file["new_y"], file["recolored_rgb_v1"]
+def test_golden_recolouring(golden_file):
+    golden = golden_file("tardal_color.npz")
+    rgb, new, expected = golden["rgb_u8"], golden["new_y"], golden["recolored_rgb_v1"]
     bgr = np.ascontiguousarray(rgb[..., ::-1])
     new = np.squeeze(new)
     new_luma = np.rint(np.clip(new, 0.0, 1.0) * 255.0).astype(np.uint8)

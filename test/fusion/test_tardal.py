@@ -1,7 +1,5 @@
 """The generator as published: golden vectors where they are, a formula's figures everywhere."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -13,16 +11,12 @@ torch = pytest.importorskip("torch", reason="needs torch")
 from tardal_ros.fusion import tardal  # noqa: E402
 from tardal_ros.fusion.weights import Checkpoint  # noqa: E402
 
-GOLDEN = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "golden" / "tardal_generator.npz"
 TOLERANCE = 1e-5
 
 
 @pytest.fixture(scope="module")
-def golden():
-    if not GOLDEN.is_file():
-        pytest.skip("needs ../shared/reference/golden")
-    with np.load(GOLDEN) as file:
-        return {name: torch.from_numpy(file[name]) for name in file.files}
+def golden(golden_file):
+    return {name: torch.from_numpy(value) for name, value in golden_file("tardal_generator.npz").items()}
 
 
 @pytest.fixture

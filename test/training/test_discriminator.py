@@ -1,7 +1,5 @@
 """The discriminators as published: golden vectors where they are, a formula's figures everywhere."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -16,17 +14,12 @@ from tardal_ros.training.discriminator import (  # noqa: E402
     generator_adversarial,
 )
 
-GOLDEN = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "golden" / "tardal_discriminator.npz"
-
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.fixture(scope="module")
-def golden():
-    if not GOLDEN.is_file():
-        pytest.skip("needs ../shared/reference/golden")
-    with np.load(GOLDEN) as file:
-        return {name: torch.from_numpy(file[name]) for name in file.files}
+def golden(golden_file):
+    return {name: torch.from_numpy(value) for name, value in golden_file("tardal_discriminator.npz").items()}
 
 
 def _published(golden, activation="leaky_relu"):

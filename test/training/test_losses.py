@@ -1,7 +1,5 @@
 """The losses as published: golden vectors where they are, and what must hold of any images."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,7 +18,6 @@ from tardal_ros.training.losses import (  # noqa: E402
     target_images,
 )
 
-GOLDEN = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "golden" / "tardal_losses.npz"
 SOURCES = ["paper", "legacy", "ssim_l1", "ms_ssim", "ms_ssim_cubed"]
 SALIENCIES = ["paper", "normalised", "legacy"]
 GRADIENTS = ["sobel", "central"]
@@ -29,11 +26,8 @@ pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.fixture(scope="module")
-def golden():
-    if not GOLDEN.is_file():
-        pytest.skip("needs ../shared/reference/golden")
-    with np.load(GOLDEN) as file:
-        return {name: torch.from_numpy(np.asarray(file[name])) for name in file.files}
+def golden(golden_file):
+    return {name: torch.from_numpy(value) for name, value in golden_file("tardal_losses.npz").items()}
 
 
 def _close(actual, expected, absolute=1e-5):

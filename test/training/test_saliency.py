@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,7 +16,6 @@ torch = pytest.importorskip("torch", reason="needs torch")
 
 from tardal_ros.training.saliency import saliency_table, thermal_targets, visual_saliency  # noqa: E402
 
-GOLDEN = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "golden" / "tardal_losses.npz"
 PICTURES = arrays(np.uint8, (2, 1, 5, 6))
 SCENES = int(os.environ.get("SALIENCY_SCENES", "0"))
 
@@ -26,16 +24,14 @@ def _tensor(levels):
     return torch.from_numpy(levels.astype(np.float32) / 255)
 
 
-def test_golden_tables():
-    if not GOLDEN.is_file():
-        pytest.skip("needs ../shared/reference/golden")
-    with np.load(GOLDEN) as golden:
-        for name in ("ir", "vi"):
-            table = saliency_table(torch.from_numpy(golden[name]))[0]
-            np.testing.assert_array_equal(table.numpy(), golden[f"vsm_table_{name}"])
-            normalised = visual_saliency(torch.from_numpy(golden[name]))[0, 0].numpy()
-            normalised = (normalised - normalised.min()) / np.ptp(normalised)
-            np.testing.assert_allclose(normalised, golden[f"vsm_norm_{name}"], rtol=0, atol=1e-6)
+def test_golden_tables(golden_file):
+    golden = golden_file("tardal_losses.npz")
+    for name in ("ir", "vi"):
+        table = saliency_table(torch.from_numpy(golden[name]))[0]
+        np.testing.assert_array_equal(table.numpy(), golden[f"vsm_table_{name}"])
+        normalised = visual_saliency(torch.from_numpy(golden[name]))[0, 0].numpy()
+        normalised = (normalised - normalised.min()) / np.ptp(normalised)
+        np.testing.assert_allclose(normalised, golden[f"vsm_norm_{name}"], rtol=0, atol=1e-6)
 
 
 @settings(deadline=None, max_examples=30)
