@@ -9,33 +9,7 @@ from typing import Any
 import torch
 
 from tardal_ros.errors import RigError
-from tardal_ros.files import replace_bytes, replace_text
-
-
-def claim(folder: Path, told: str) -> None:
-    """Makes a folder the one of a configuration, which it keeps as `config.yaml`.
-
-    Args:
-        folder: Is made.
-        told: The configuration as text.
-
-    Raises:
-        RigError: The folder is another configuration's, or cannot be written.
-    """
-    path = folder / "config.yaml"
-    if path.exists() and _text(path) != told:
-        raise RigError(
-            f"{folder} holds a training of another configuration, which {path} tells: give that one to go on, or"
-            " choose another folder."
-        )
-    replace_text(path, told)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RigError(f"{path} cannot be read ({error}): choose another folder.") from None
+from tardal_ros.files import replace_bytes
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

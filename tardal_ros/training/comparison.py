@@ -28,7 +28,8 @@ from tardal_ros.training.detection import model_of, read_weights
 from tardal_ros.training.detector_config import DetectorConfig
 from tardal_ros.training.detector_data import fusion_stage, line_of, spread, write_index, write_picture
 from tardal_ros.training.detector_release import state_dict
-from tardal_ros.training.detector_trainer import Progress, claim, detector_of, train
+from tardal_ros.training.detector_trainer import Progress, detector_of, train
+from tardal_ros.training.sections import Section, claim
 from tardal_ros.types import Array
 
 SMALLEST = 5.0
@@ -110,8 +111,8 @@ class _Row:
     def __init__(self, name: str, config: DetectorConfig, folder: Path, watch: Watch) -> None:
         self._name, self._config, self._folder, self._watch = name, config, folder, watch
         self._weights = folder / "detector.safetensors"
-        claim(config, folder / "run")
-        _claim_fuser(config, folder / "fuser.sha256")
+        claim(folder / "run" / "config.yaml", config)
+        claim(folder / "fuser.yaml", _fuser(config))
 
     def told(self) -> dict[str, str]:
         """What tells the row from others."""
@@ -149,7 +150,7 @@ class _Row:
         """
         configs = [self._fold_config(len(learnt), told) for learnt, _ in divided]
         for number, config in enumerate(configs):
-            claim(config, self._folder / called / str(number) / "run")
+            claim(self._folder / called / str(number) / "run" / "config.yaml", config)
 
         def judged() -> list[Judged]:
             lines = self._pictures(called, "all", photos, len(photos))
@@ -167,8 +168,7 @@ class _Row:
 
     def _fold_config(self, pictures: int, told: Folds) -> DetectorConfig:
         epochs = -(-told.steps // -(-pictures // self._config.batch))
-        return replace(
-            self._config,
+        return self._config.but(
             epochs=epochs,
             mosaic_epochs=epochs // 2,
             learning_rate=told.learning_rate,
@@ -219,7 +219,11 @@ def _rendered(
     config: DetectorConfig, keep: Path, workers: int, count: Callable[[int, int], None]
 ) -> dict[str, Dataset]:
     """Renders the scenes that all rows share."""
-    plans = {"train": (config.train, "train"), "val": (config.validation, "train"), "test": (config.test, "test")}
+    plans = {
+        "train": (config.train.plan(), "train"),
+        "val": (config.validation.plan(), "train"),
+        "test": (config.test.plan(), "test"),
+    }
     calls = [
         (replace(plan, conditions=(condition,), seeds=1, first=seed), split, config.image_size, keep)
         for plan, split in plans.values()
@@ -264,17 +268,18 @@ def _objects(item: Item) -> Objects:
     return Objects(objects.xyxy, objects.class_ids, objects.ignored | small, objects.names)
 
 
-def _claim_fuser(config: DetectorConfig, path: Path) -> None:
-    """Refuses figures of a fuser whose weights have changed."""
+class _Fuser(Section):
+    """What tells the weights of a row's fuser from others."""
+
+    sha256: str
+
+
+def _fuser(config: DetectorConfig) -> _Fuser:
     weights = config.weights_of_fuser
     try:
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights else ""
+        return _Fuser(sha256=hashlib.sha256(weights.read_bytes()).hexdigest() if weights else "")
     except OSError as error:
         raise RigError(f"The fuser's weights {weights} cannot be read: {error.strerror}.") from None
-    if not path.exists():
-        replace_text(path, digest)
-    elif path.read_bytes() != digest.encode():
-        raise RigError(f"{weights} is not the file that {path.parent} was made with: remove that folder to begin anew.")
 
 
 def _claim_pairs(photos: Sequence[Item], folder: Path) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from tardal_ros.detection.inputs import INPUTS
 from tardal_ros.errors import RigError
-from tardal_ros.files import read_yaml
-from tardal_ros.training.detector_config import DetectorConfig, parse_config, typed
+from tardal_ros.training.detector_config import DetectorConfig
+from tardal_ros.training.sections import Positive, Rate, Section, load, parse
+
+# After `sections`, which says what to do where it is missing.
+from pydantic import Field, model_validator  # isort: skip
 
 
-@dataclass(frozen=True)
-class Folds:
+class Folds(Section):
     """How real pairs are judged: by detectors that learnt from the other ones.
 
     Attributes:
@@ -22,9 +25,9 @@ class Folds:
         learning_rate: The largest one.
     """
 
-    count: int = 3
-    steps: int = 300
-    learning_rate: float = 0.0005
+    count: Annotated[int, Field(ge=2)] = 3
+    steps: Positive = 300
+    learning_rate: Rate = 0.0005
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Comparison:
         folds: How they are judged on real pairs.
     """
 
-    rows: dict[str, DetectorConfig]
+    rows: Mapping[str, DetectorConfig]
     folds: Folds
 
 
@@ -49,44 +52,40 @@ def load_comparison(path: Path) -> Comparison:
     Raises:
         RigError: The file cannot be read, a key is missing or unknown, or a value is out of range.
     """
-    read = read_yaml(path)
+    told = load(_Told, path)
     try:
-        if not isinstance(read, dict) or set(read) != {"detector", "folds", "rows"}:
-            raise RigError("It must have the keys detector, folds and rows, and no others.")
-        folds, rows = Folds(**typed(Folds, read["folds"], "folds.")), read["rows"]
-        if folds.count < 2 or folds.steps < 1 or not 0.0 < folds.learning_rate < 1.0:
-            raise RigError("folds.count must be 2 or more, folds.steps 1 or more, folds.learning_rate between 0 and 1.")
-        if not isinstance(rows, list) or not rows:
-            raise RigError("rows must list at least one row.")
-        configs = dict(_row(row, read["detector"]) for row in rows)
-        if len(configs) < len(rows):
-            raise RigError("Two rows have the same name: give each its own.")
+        rows = {row.name: parse(DetectorConfig, {**told.detector, **row.varied()}) for row in told.rows}
     except RigError as error:
-        raise RigError(f"{path}: {error}") from None
-    return Comparison(configs, folds)
+        raise RigError(f"{path}: detector: {error}") from None
+    return Comparison(rows, told.folds)
 
 
-@dataclass(frozen=True)
-class _Row:
-    name: str
-    inputs: str
+class _Row(Section):
+    name: Annotated[str, Field(pattern=r"^[\w-]+$")]
+    inputs: Literal[INPUTS]  # type: ignore[valid-type]
     fuser: str = ""
     fuser_weights: str = ""
 
+    @model_validator(mode="after")
+    def _fits(self) -> _Row:
+        if (self.inputs == "fused") != bool(self.fuser):
+            raise ValueError(f"the row {self.name} must have a fuser if its inputs are fused, and none else")
+        return self
 
-def _row(read: object, detector: object) -> tuple[str, DetectorConfig]:
-    row = _Row(**typed(_Row, read, "rows."))
-    if not re.fullmatch(r"[\w-]+", row.name):
-        raise RigError(f"The row {row.name!r} cannot be the name of a folder: use letters, digits, - and _.")
-    if row.inputs not in INPUTS:
-        raise RigError(f"The row {row.name} has the inputs {row.inputs!r}: choose one of {', '.join(INPUTS)}.")
-    if (row.inputs == "fused") != bool(row.fuser):
-        raise RigError(f"The row {row.name} must have a fuser if its inputs are fused, and none else.")
-    if not isinstance(detector, dict) or _VARIED & set(detector):
-        raise RigError(f"detector must hold keys and values, without {', '.join(sorted(_VARIED))}: rows have those.")
-    # What does not look at fused images gets the fuser that does nothing.
-    varied = {"inputs": row.inputs, "fuser": row.fuser or "visible", "fuser_weights": row.fuser_weights}
-    return row.name, parse_config({**detector, **varied})
+    def varied(self) -> dict[str, str]:
+        # What does not look at fused images gets the fuser that does nothing.
+        return {"inputs": self.inputs, "fuser": self.fuser or "visible", "fuser_weights": self.fuser_weights}
 
 
-_VARIED = {"inputs", "fuser", "fuser_weights"}
+class _Told(Section):
+    detector: dict[str, Any]
+    folds: Folds
+    rows: Annotated[tuple[_Row, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> _Told:
+        if len({row.name for row in self.rows}) < len(self.rows):
+            raise ValueError("two rows have the same name: give each its own")
+        if varied := {"inputs", "fuser", "fuser_weights"} & set(self.detector):
+            raise ValueError(f"detector must not hold {', '.join(sorted(varied))}: rows have those")
+        return self

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
-from decimal import Decimal
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from tardal_ros.errors import MissingDependencyError, RigError
-from tardal_ros.files import read_yaml
+from tardal_ros.training.sections import Amount, Natural, Positive, Rate, Scenes, Section, Share, load
 
-try:
-    from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-except ImportError as error:
-    raise MissingDependencyError("Training needs pydantic: run `pip install '.[train]'` in the checkout.") from error
-
-import yaml
-
-from tardal_ros.simulation import CONDITIONS
-
-Positive = Annotated[int, Field(ge=1)]
-Amount = Annotated[float, Field(ge=0.0)]
-Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+# After `sections`, which says what to do where it is missing.
+from pydantic import Field, model_validator  # isort: skip
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Generator(_Section):
+class Generator(Section):
     """The network that fuses.
 
     Attributes:
@@ -46,10 +27,10 @@ class Generator(_Section):
     start: str = ""
     dim: Positive = 32
     depth: Positive = 3
-    norm_steps: Annotated[int, Field(ge=0)] | None = None
+    norm_steps: Natural | None = None
 
 
-class DetectorSide(_Section):
+class DetectorSide(Section):
     """The detector that learns beside the generator (modes `tt` and `ct`).
 
     Attributes:
@@ -61,7 +42,7 @@ class DetectorSide(_Section):
     start: str = ""
 
 
-class Folder(_Section):
+class Folder(Section):
     """Registered pairs on disk, see `tardal_ros.datasets`.
 
     Attributes:
@@ -79,27 +60,17 @@ class Folder(_Section):
     infer_seen: bool = False
 
 
-class Rendered(_Section):
+class Rendered(Scenes):
     """Rendered scenes, made on the fly; always of the split `train`.
 
     Attributes:
-        seeds: How many scenes of each condition.
-        first: The first seed.
-        images: Moments of each scene.
-        every: Seconds from one to the next.
-        conditions: Conditions of the scenes.
         longest: Longer side of the images in pixels; the rig's own is 1024.
     """
 
-    seeds: Positive
-    first: Annotated[int, Field(ge=0)] = 0
-    images: Positive = 8
-    every: Annotated[float, Field(gt=0.0)] = 4.0
-    conditions: Annotated[list[Literal[CONDITIONS]], Field(min_length=1)] = list(CONDITIONS)  # type: ignore[valid-type]
     longest: Annotated[int, Field(ge=64)] = 512
 
 
-class Pairs(_Section):
+class Pairs(Section):
     """Pairs to learn from, or to look at.
 
     Attributes:
@@ -107,8 +78,8 @@ class Pairs(_Section):
         rendered: Those that are rendered.
     """
 
-    folders: list[Folder] = []
-    rendered: list[Rendered] = []
+    folders: tuple[Folder, ...] = ()
+    rendered: tuple[Rendered, ...] = ()
 
     @model_validator(mode="after")
     def _something(self) -> Pairs:
@@ -125,7 +96,7 @@ def _same_pairs(one: Folder, other: Folder) -> bool:
     return all(mine == others or not mine or not others for mine, others in told)
 
 
-class Data(_Section):
+class Data(Section):
     """What to learn from, and how it is cut.
 
     Attributes:
@@ -153,7 +124,7 @@ class Data(_Section):
     colour: Share = 0.2
     tone: Share = 0.1
     broken: Literal["refuse", "skip"] = "refuse"
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Natural = 0
 
     @model_validator(mode="after")
     def _apart(self) -> Data:
@@ -169,7 +140,7 @@ class Data(_Section):
         return self
 
 
-class Loss(_Section):
+class Loss(Section):
     """What is minimised: `detection * L_d + fusion * (source + adversarial * (target + detail))`.
 
     Attributes:
@@ -196,12 +167,12 @@ class Loss(_Section):
     target_discriminator: bool = True
     detail_discriminator: bool = True
     detail_mask: bool = False
-    adversarial_after: Annotated[int, Field(ge=0)] = 0
+    adversarial_after: Natural = 0
     fusion: Amount = 1.0
     detection: Amount = 1.0
 
 
-class Optimizer(_Section):
+class Optimizer(Section):
     """AdamW; rates rise over the warm-up and fall exponentially to `final` of themselves.
 
     Attributes:
@@ -219,13 +190,13 @@ class Optimizer(_Section):
     detector: Rate = 1e-3
     discriminators: Rate = 1e-4
     final: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
-    warmup: Annotated[int, Field(ge=0)] = 100
+    warmup: Natural = 100
     weight_decay: Amount = 5e-4
     clip: Annotated[float, Field(gt=0.0)] = 10.0
     average: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
 
 
-class TrainConfig(_Section):
+class TrainConfig(Section):
     """How to train a fusion network.
 
     Attributes:
@@ -273,55 +244,4 @@ def load_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     Raises:
         RigError: The file cannot be read, a key is missing or unknown, or a value is of another type or out of range.
     """
-    read = read_yaml(path)
-    for change in changes:
-        _apply(read, change)
-    try:
-        # By way of JSON, whose arrays are tuples as well, so that everything else can be strict.
-        return TrainConfig.model_validate_json(json.dumps(read))
-    except ValidationError as error:
-        raise RigError(f"{path}: {_sentence(error)}") from None
-    except (TypeError, ValueError) as error:  # a date, or an alias of itself
-        raise RigError(f"{path}: {error}.") from None
-
-
-def _apply(read: Any, change: str) -> None:
-    try:
-        key, value = change.split("=", 1)
-        *sections, last = key.split(".")
-        for name in sections:
-            read = read.setdefault(name, {})
-        read[last] = yaml.safe_load(value)
-    except (AttributeError, TypeError, ValueError, yaml.YAMLError):
-        raise RigError(
-            f"The change '{change}' cannot be made: give a key and a value, such as loss.adversarial=0.2."
-        ) from None
-
-
-def as_text(config: TrainConfig) -> str:
-    """The configuration as YAML, with every key."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"there is no key {key}: remove it, or look for the name that is meant in config/train."
-    if first["type"] == "missing":
-        return f"the key {key} is missing: add it."
-    told = first["msg"].removeprefix("Value error, ")
-    if not key:
-        return f"{told}."
-    shown = f"{key} is {first['input']!r}" if not isinstance(first["input"], dict) else key
-    hint = _as_number(first["input"]) if first["type"] == "float_type" else ""
-    return f"{shown}: {told[0].lower()}{told[1:]}{hint}."
-
-
-def _as_number(value: object) -> str:
-    """How to write a number that YAML reads as text, as it does 1e-3."""
-    try:
-        known = isinstance(value, str) and math.isfinite(float(value))
-    except ValueError:
-        known = False
-    return f", and YAML reads this as text; write {Decimal(str(value)):f}" if known else ""
+    return load(TrainConfig, path, changes)

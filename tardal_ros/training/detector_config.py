@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-from tardal_ros.datasets.rendered import Plan
 from tardal_ros.detection.inputs import INPUTS, STACK
-from tardal_ros.errors import RigError
-from tardal_ros.files import read_yaml
-from tardal_ros.simulation import CONDITIONS
+from tardal_ros.training.sections import Natural, Positive, Rate, Scenes, Section, load
+
+# After `sections`, which says what to do where it is missing.
+from pydantic import Field, model_validator  # isort: skip
 
 MIXED = "mixed"
 """Inputs: of each moment the fused image and, in turn, the visible or the infrared one by itself."""
+_INPUTS = (MIXED, *INPUTS)
 
 
-@dataclass(frozen=True)
-class DetectorConfig:
+class DetectorConfig(Section):
     """How to train a detector on rendered scenes.
 
     Attributes:
@@ -42,36 +40,31 @@ class DetectorConfig:
 
     model: str
     fuser: str
-    image_size: int
-    batch: int
-    epochs: int
-    mosaic_epochs: int
-    learning_rate: float
-    seed: int
-    train: Plan
-    validation: Plan
-    test: Plan
+    image_size: Annotated[int, Field(ge=32, multiple_of=32)]
+    batch: Positive
+    epochs: Positive
+    mosaic_epochs: Natural
+    learning_rate: Rate
+    seed: Natural
+    train: Scenes
+    validation: Scenes
+    test: Scenes
     fuser_weights: str = ""
-    inputs: str = MIXED
+    inputs: Literal[_INPUTS] = MIXED  # type: ignore[valid-type]
     start: str = ""
     hsv: bool = True
 
-    def __post_init__(self) -> None:
-        _check(self.inputs in (MIXED, *INPUTS), "inputs", self.inputs, f"of {', '.join((MIXED, *INPUTS))}")
-        _check(self.image_size >= 32 and self.image_size % 32 == 0, "image_size", self.image_size, "a multiple of 32")
-        for name in ("batch", "epochs"):
-            _check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        _check(0 <= self.mosaic_epochs <= self.epochs, "mosaic_epochs", self.mosaic_epochs, f"0 to {self.epochs}")
-        _check(0.0 < self.learning_rate < 1.0, "learning_rate", self.learning_rate, "above 0 and below 1")
-        _check(self.seed >= 0, "seed", self.seed, "0 or more")
-        for name in ("train", "validation", "test"):
-            _check_plan(name, getattr(self, name))
-        both = set(self.train.scenes()) & set(self.validation.scenes())
+    @model_validator(mode="after")
+    def _fits(self) -> DetectorConfig:
+        if self.mosaic_epochs > self.epochs:
+            raise ValueError(f"mosaic_epochs is {self.mosaic_epochs}: there are {self.epochs} epochs")
+        both = set(self.train.plan().scenes()) & set(self.validation.plan().scenes())
         if both:
             seed, condition = min(both)
-            raise RigError(
-                f"The scene {condition} {seed} is in both train and validation: move one of them by `first`."
+            raise ValueError(
+                f"the scene {condition} {seed} is in both train and validation: move one of them by `first`"
             )
+        return self
 
     @property
     def channels(self) -> int:
@@ -90,70 +83,4 @@ def load_config(path: Path) -> DetectorConfig:
     Raises:
         RigError: The file cannot be read, a key is missing or unknown, or a value is out of range.
     """
-    read = read_yaml(path)
-    try:
-        return parse_config(read)
-    except RigError as error:
-        raise RigError(f"{path}: {error}") from None
-
-
-def parse_config(read: object) -> DetectorConfig:
-    """Checks a configuration that was read.
-
-    Raises:
-        RigError: A key is missing or unknown, or a value is out of range.
-    """
-    values = typed(DetectorConfig, read)
-    return DetectorConfig(**{**values, **{name: Plan(**typed(Plan, values[name], f"{name}.")) for name in _PLANS}})
-
-
-_PLANS = ("train", "validation", "test")
-_KINDS: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (float, int),
-    "str": (str,),
-    "bool": (bool,),
-    "Plan": (dict,),
-}
-
-
-def typed(kind: Any, read: object, prefix: str = "") -> dict[str, Any]:
-    """The values of a section, each of the type that its field has.
-
-    Args:
-        kind: The dataclass whose fields they are.
-        read: What the file has.
-        prefix: The section's name and a dot, for messages.
-
-    Raises:
-        RigError: A key is missing or unknown, or of another type.
-    """
-    if not isinstance(read, dict):
-        raise RigError(f"{prefix.rstrip('.') or 'the file'} must hold keys and values, not {read!r}.")
-    known = {each.name: each for each in fields(kind)}
-    for name, value in read.items():
-        if name not in known:
-            raise RigError(f"There is no key {prefix}{name}: the keys are {', '.join(known)}.")
-        wanted = str(known[name].type)
-        kinds = _KINDS.get(wanted, (list,))
-        if isinstance(value, bool) != (wanted == "bool") or not isinstance(value, kinds):
-            raise RigError(f"{prefix}{name} is {value!r}: it must be {wanted}.")
-    for name, each in known.items():
-        if name not in read and each.default is MISSING and each.default_factory is MISSING:
-            raise RigError(f"The key {prefix}{name} is missing: add it.")
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in read.items()}
-
-
-def _check_plan(name: str, plan: Plan) -> None:
-    _check(len(plan.conditions) > 0, f"{name}.conditions", plan.conditions, f"some of {', '.join(CONDITIONS)}")
-    for condition in plan.conditions:
-        _check(condition in CONDITIONS, f"{name}.conditions", condition, f"of {', '.join(CONDITIONS)}")
-    for key in ("seeds", "images"):
-        _check(getattr(plan, key) >= 1, f"{name}.{key}", getattr(plan, key), "1 or more")
-    _check(plan.first >= 0, f"{name}.first", plan.first, "0 or more")
-    _check(0.0 < plan.every < math.inf, f"{name}.every", plan.every, "above 0 and finite")
-
-
-def _check(fine: bool, name: str, value: object, wanted: str) -> None:
-    if not fine:
-        raise RigError(f"{name} is {value!r}: it must be {wanted}.")
+    return load(DetectorConfig, path)

@@ -13,15 +13,15 @@ import cv2
 import yaml
 
 from tardal_ros.datasets.labels import Objects
-from tardal_ros.datasets.rendered import Plan, rendered_examples
+from tardal_ros.datasets.rendered import rendered_examples
 from tardal_ros.detection.inputs import look
-from tardal_ros.errors import RigError
-from tardal_ros.files import read_yaml, replace_bytes, replace_text
+from tardal_ros.files import replace_bytes, replace_text
 from tardal_ros.fusion.fuser import create_fuser
 from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.simulation import CLASSES, VERSION
 from tardal_ros.simulation.labels import yolo_lines
 from tardal_ros.training.detector_config import MIXED, DetectorConfig
+from tardal_ros.training.sections import Section, claim
 from tardal_ros.types import Array
 
 QUALITY = 95
@@ -51,8 +51,8 @@ def make_dataset(
     Raises:
         RigError: The folder holds a set made otherwise, or cannot be written.
     """
-    _claim(config, folder)
-    parts = {"train": config.train, "val": config.validation}
+    claim(folder / "made_with.yaml", _made_with(config))
+    parts = {"train": config.train.plan(), "val": config.validation.plan()}
     scenes = [(part, seed, condition) for part, plan in parts.items() for seed, condition in plan.scenes()]
     waiting = [scene for scene in scenes if not _marker(folder, *scene).exists()]
     on_scene(len(scenes) - len(waiting), len(scenes))
@@ -167,7 +167,7 @@ def write_index(folder: Path, lists: Mapping[str, Iterable[str]], names: Sequenc
 
 def _write_scene(config: DetectorConfig, folder: Path, part: str, seed: int, condition: str) -> None:
     stage = fusion_stage(config)
-    plan: Plan = config.train if part == "train" else config.validation
+    plan = (config.train if part == "train" else config.validation).plan()
     names = []
     for index, example in enumerate(rendered_examples(seed, condition, "train", plan.times())):
         fused = stage.process(example.pair)
@@ -186,32 +186,28 @@ def _shrunk(image: Array, longest: int) -> Array:
     return image if factor == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
 
 
-def _claim(config: DetectorConfig, folder: Path) -> None:
-    """Makes the folder this configuration's, or refuses one that is another's."""
-    told = {
-        "renderer": VERSION,
-        "fuser": config.fuser,
-        "fuser_weights": config.fuser_weights,
-        "inputs": config.inputs,
-        "image_size": config.image_size,
-        "images": [config.train.images, config.validation.images],
-        "every": [config.train.every, config.validation.every],
-    }
-    path = folder / "made_with.yaml"
-    if not path.exists():
-        replace_text(path, yaml.safe_dump(told))
-        return
-    # What an earlier version did not know had its default.
-    read = read_yaml(path)
-    if not isinstance(read, dict):
-        raise RigError(f"{path} does not tell what is in its folder: choose another folder, or remove that one.")
-    before = {"fuser_weights": "", "inputs": MIXED} | read
-    other = next((key for key, value in told.items() if before.get(key) != value), None)
-    if other is not None:
-        raise RigError(
-            f"{folder} holds a data set whose {other} is {before.get(other)}, not {told[other]}: choose another folder,"
-            " or remove it."
-        )
+class _MadeWith(Section):
+    """What decides on the pictures of a scene."""
+
+    renderer: str
+    fuser: str
+    fuser_weights: str = ""
+    inputs: str = MIXED
+    image_size: int
+    images: tuple[int, int]
+    every: tuple[float, float]
+
+
+def _made_with(config: DetectorConfig) -> _MadeWith:
+    return _MadeWith(
+        renderer=VERSION,
+        fuser=config.fuser,
+        fuser_weights=config.fuser_weights,
+        inputs=config.inputs,
+        image_size=config.image_size,
+        images=(config.train.images, config.validation.images),
+        every=(config.train.every, config.validation.every),
+    )
 
 
 def _listed(folder: Path, scenes: Iterable[Scene]) -> Iterator[str]:

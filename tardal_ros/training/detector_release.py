@@ -50,7 +50,7 @@ def release(
     onnx, state = folder / "detector.onnx", folder / "detector.safetensors"
     replace_bytes(onnx, export_onnx(model, config.image_size))
     replace_bytes(state, state_dict(model, config.model, config.image_size))
-    prepare_test_scenes(data / "test", config.test, on_scene)
+    prepare_test_scenes(data / "test", config.test.plan(), on_scene)
     detector = create_detector(onnx, confidence=CONFIDENCE, device="cpu")
     fuser = config.fuser, config.weights_of_fuser
     scores = {"rendered test scenes": score_folder(detector, data / "test", *fuser)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,8 +21,8 @@ from tardal_ros.detection.yolo import Network, Yolo
 from tardal_ros.errors import RigError
 from tardal_ros.evaluation.detection import CONFIDENCE
 from tardal_ros.evaluation.detection_metric import Judged, score
-from tardal_ros.files import replace_text
-from tardal_ros.training.detector_config import DetectorConfig, load_config
+from tardal_ros.training.detector_config import DetectorConfig
+from tardal_ros.training.sections import claim
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def train(
             """The last epoch's validation was just now."""
 
     build_model(config.model, ("object",), config.channels)  # refuses what is no detector before ultralytics fails
-    claim(config, folder)
+    claim(folder / "config.yaml", config)
     begin = _beginning(config)
     last = folder / "run" / "weights" / "last.pt"
     overrides = _settings(config, data, folder, validate)
@@ -249,19 +249,3 @@ def _settings(config: DetectorConfig, data: Path, folder: Path, validate: bool) 
         "name": "run",
         "exist_ok": True,
     }
-
-
-def claim(config: DetectorConfig, folder: Path) -> None:
-    """Makes the folder this configuration's; keys that an earlier version did not know have their defaults.
-
-    Raises:
-        RigError: It is another one's.
-    """
-    path = folder / "config.yaml"
-    if not path.exists():
-        replace_text(path, yaml.safe_dump(asdict(config), sort_keys=False))
-    elif load_config(path) != config:
-        raise RigError(
-            f"{folder} holds a run of another configuration, which {path} tells: give that one to go on, or choose"
-            " another folder."
-        )

@@ -14,7 +14,8 @@ from tardal_ros.evaluation.summary import installed_versions
 from tardal_ros.files import replace_bytes, replace_text
 from tardal_ros.fusion.weights import FLAG, safetensors_bytes
 from tardal_ros.simulation import VERSION
-from tardal_ros.training.config import Pairs, TrainConfig, as_text
+from tardal_ros.training.config import Pairs, TrainConfig
+from tardal_ros.training.sections import as_text
 
 _BASELINES = ("average", "laplacian")
 

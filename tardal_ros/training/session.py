@@ -8,7 +8,7 @@ from pathlib import Path
 from tardal_ros.datasets.dataset import FolderDataset, open_dataset
 from tardal_ros.datasets.item import Dataset
 from tardal_ros.datasets.joined import Joined
-from tardal_ros.datasets.rendered import Plan, RenderedDataset
+from tardal_ros.datasets.rendered import RenderedDataset
 from tardal_ros.errors import RigError
 from tardal_ros.training.batch import Stream
 from tardal_ros.training.config import Folder, Pairs, Rendered, TrainConfig
@@ -143,8 +143,7 @@ def _folder(told: Folder, broken: str) -> FolderDataset:
 
 
 def _rendered(told: Rendered, keep: Path) -> Dataset:
-    plan = Plan(tuple(told.conditions), told.seeds, told.first, told.images, told.every)
-    return RenderedDataset(plan, "train", told.longest, keep)
+    return RenderedDataset(told.plan(), "train", told.longest, keep)
 
 
 def _spread(count: int, wanted: int) -> list[int]:

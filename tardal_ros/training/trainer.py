@@ -17,8 +17,9 @@ from torch.optim.swa_utils import AveragedModel
 from tardal_ros.errors import MissingDependencyError, RigError
 from tardal_ros.training import checkpoint
 from tardal_ros.training.batch import Batch, Stream, batches
-from tardal_ros.training.config import TrainConfig, as_text
+from tardal_ros.training.config import TrainConfig
 from tardal_ros.training.samples import Samples
+from tardal_ros.training.sections import claim
 from tardal_ros.training.sides import Discriminators, GeneratorSide
 
 try:
@@ -222,7 +223,7 @@ class Trainer:
 
     def _resume(self) -> None:
         if self._fabric.is_global_zero:
-            checkpoint.claim(self._folder, as_text(self._config))
+            claim(self._folder / "config.yaml", self._config)
         self._fabric.barrier()
         state = checkpoint.load(self._checkpoint)
         if state is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ def shipped() -> DetectorConfig:
 @pytest.fixture(scope="session")
 def tiny(shipped: DetectorConfig) -> DetectorConfig:
     """Two steps of two pictures of 64 pixels."""
-    return replace(shipped, image_size=64, batch=2, epochs=2, mosaic_epochs=1)
+    return shipped.but(image_size=64, batch=2, epochs=2, mosaic_epochs=1)
 
 
 @pytest.fixture

@@ -14,29 +14,6 @@ from tardal_ros.errors import RigError
 from tardal_ros.training import checkpoint
 
 
-def test_a_folder_belongs_to_its_configuration(tmp_path):
-    folder = tmp_path / "new" / "run"
-    checkpoint.claim(folder, "steps: 3\n")
-    checkpoint.claim(folder, "steps: 3\n")
-
-    assert (folder / "config.yaml").read_text() == "steps: 3\n"
-    with pytest.raises(RigError, match=r"holds a training of another configuration, which .*config\.yaml tells"):
-        checkpoint.claim(folder, "steps: 4\n")
-    assert (folder / "config.yaml").read_text() == "steps: 3\n"
-
-
-def test_a_configuration_that_is_no_text_is_told(tmp_path):
-    (tmp_path / "config.yaml").write_bytes(b"\xff\xfe")
-    with pytest.raises(RigError, match=r"config\.yaml cannot be read \(.*\): choose another folder"):
-        checkpoint.claim(tmp_path, "steps: 3\n")
-
-
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RigError, match=r"config\.yaml cannot be written .*choose another folder"):
-        checkpoint.claim(tmp_path / "file" / "run", "")
-
-
 def test_what_is_saved_is_read_back(tmp_path):
     state = {"step": 3, "networks": {"weight": torch.rand(3)}}
     checkpoint.save(tmp_path / "checkpoint.pt", state)

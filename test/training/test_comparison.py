@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,13 +15,13 @@ import torch
 
 from tardal_ros.datasets.item import Item, Sample
 from tardal_ros.datasets.labels import Objects
-from tardal_ros.datasets.rendered import Plan
 from tardal_ros.errors import RigError
 from tardal_ros.simulation import CLASSES
 from tardal_ros.training import comparison as comparison_module
 from tardal_ros.training.comparison import compare
 from tardal_ros.training.comparison_config import Comparison, Folds
 from tardal_ros.training.detection import build_model, read_weights
+from tardal_ros.training.sections import Scenes
 
 
 def item_of(name, condition="day", names=CLASSES, size=(48, 64)):
@@ -33,7 +32,7 @@ def item_of(name, condition="day", names=CLASSES, size=(48, 64)):
     return Item(name, name, condition, *images, there)
 
 
-class Scenes:
+class Noise:
     """Stands for rendered scenes: a pair of noise for each moment."""
 
     names = CLASSES
@@ -64,10 +63,10 @@ class Quiet:
 
 @pytest.fixture
 def rows(shipped):
-    plan = Plan(("day", "night"), seeds=1, images=1)
-    base = replace(shipped, image_size=64, batch=2, epochs=1, mosaic_epochs=0, hsv=False, train=plan, test=plan)
-    base = replace(base, validation=replace(plan, first=9))
-    return {"stack": replace(base, inputs="stack"), "mean": replace(base, inputs="fused", fuser="average")}
+    plan = Scenes(conditions=("day", "night"), seeds=1, images=1)
+    base = shipped.but(image_size=64, batch=2, epochs=1, mosaic_epochs=0, hsv=False, train=plan, test=plan)
+    base = base.but(validation=plan.but(first=9))
+    return {"stack": base.but(inputs="stack"), "mean": base.but(inputs="fused", fuser="average")}
 
 
 @pytest.fixture
@@ -82,7 +81,7 @@ def told(monkeypatch):
         names = CLASSES if validate else ("person", "car")
         return build_model(config.model, names, config.channels)
 
-    monkeypatch.setattr(comparison_module, "RenderedDataset", Scenes)
+    monkeypatch.setattr(comparison_module, "RenderedDataset", Noise)
     monkeypatch.setattr(comparison_module, "train", train)
     return calls
 
@@ -101,7 +100,7 @@ def write_photos(folder: Path, count: int) -> Path:
 
 def test_rows_are_trained_alike_and_judged_alike(rows, told, tmp_path):
     photos, watch, out = write_photos(tmp_path / "photos", 5), Quiet(), tmp_path / "out"
-    table, text = compare(Comparison(rows, Folds(2, 3, 0.001)), out, photos, 1, watch)
+    table, text = compare(Comparison(rows, Folds(count=2, steps=3, learning_rate=0.001)), out, photos, 1, watch)
 
     figures = json.loads(table.read_text())
     assert list(figures) == ["stack", "mean"] and figures["mean"]["fuser"] == "average"
@@ -140,12 +139,12 @@ def test_what_is_done_is_kept_and_rows_can_be_added(rows, told, tmp_path):
     after = json.loads(files[0].read_text())
     assert list(after) == ["stack", "mean"] and after["stack"] == before["stack"]
     with pytest.raises(RigError, match="another configuration"):
-        compare(Comparison({"stack": replace(rows["stack"], seed=5)}, Folds()), tmp_path, None, 1, Quiet())
+        compare(Comparison({"stack": rows["stack"].but(seed=5)}, Folds()), tmp_path, None, 1, Quiet())
 
 
 def test_figures_of_other_weights_of_the_fuser_are_not_kept(rows, told, tmp_path):
     weights = tmp_path / "fuser.safetensors"
-    row = {"row": replace(rows["mean"], fuser="tardal", fuser_weights=str(weights))}
+    row = {"row": rows["mean"].but(fuser="tardal", fuser_weights=str(weights))}
     with pytest.raises(RigError, match=r"fuser\.safetensors cannot be read"):
         compare(Comparison(row, Folds()), tmp_path / "out", None, 1, Quiet())
 
@@ -158,7 +157,7 @@ def test_figures_of_other_weights_of_the_fuser_are_not_kept(rows, told, tmp_path
     compare(Comparison(row, Folds()), tmp_path / "out", None, 1, Quiet())
     torch.manual_seed(1)
     save_file(Generator(4, 1).state_dict(), weights)
-    with pytest.raises(RigError, match="is not the file"):
+    with pytest.raises(RigError, match="its sha256 is"):
         compare(Comparison(row, Folds()), tmp_path / "out", None, 1, Quiet())
 
 
@@ -174,12 +173,19 @@ def test_no_pair_is_judged_by_what_learnt_its_scene(rows, told, tmp_path):
     photos, listed = write_photos(tmp_path / "photos", 6), tmp_path / "scenes.yaml"
     listed.write_text("scenes: [[0, 2], [3, 4]]\n")
     one = {"stack": rows["stack"]}
-    compare(Comparison(one, Folds(2, 3, 0.001)), tmp_path / "out", photos, 1, Quiet(), real_list=listed)
+    compare(
+        Comparison(one, Folds(count=2, steps=3, learning_rate=0.001)),
+        tmp_path / "out",
+        photos,
+        1,
+        Quiet(),
+        real_list=listed,
+    )
 
     learnt = [{int(Path(line).stem[:5]) for line in lists["train"]} for _, lists, validate in told if not validate]
     assert sorted(map(sorted, learnt)) == [[0, 1, 2], [3, 4, 5]]
     with pytest.raises(RigError, match="3 scenes cannot make 4 folds"):
-        compare(Comparison(one, Folds(4)), tmp_path / "more", photos, 1, Quiet(), real_list=listed)
+        compare(Comparison(one, Folds(count=4)), tmp_path / "more", photos, 1, Quiet(), real_list=listed)
 
 
 def test_the_black_border_of_real_pairs_is_not_fused(rows, told, tmp_path):
@@ -188,7 +194,13 @@ def test_the_black_border_of_real_pairs_is_not_fused(rows, told, tmp_path):
     infrared[:, :64] = 0
     for path in (photos / "ir").iterdir():
         cv2.imwrite(str(path), infrared)
-    compare(Comparison({"mean": rows["mean"]}, Folds(2, 3, 0.001)), tmp_path / "out", photos, 1, Quiet())
+    compare(
+        Comparison({"mean": rows["mean"]}, Folds(count=2, steps=3, learning_rate=0.001)),
+        tmp_path / "out",
+        photos,
+        1,
+        Quiet(),
+    )
 
     (path, *_) = sorted((tmp_path / "out/rows/mean/photos/images/all").iterdir())
     visible = cv2.imread(str(photos / "vi" / path.name))
@@ -199,7 +211,7 @@ def test_the_black_border_of_real_pairs_is_not_fused(rows, told, tmp_path):
 @pytest.mark.parametrize("change", ["label", "picture", "scene", "fewer", "unknown"])
 def test_figures_of_other_real_pairs_are_not_kept(rows, told, tmp_path, change):
     photos, out, one = write_photos(tmp_path / "photos", 4), tmp_path / "out", {"stack": rows["stack"]}
-    comparison, listed = Comparison(one, Folds(2, 3, 0.001)), None
+    comparison, listed = Comparison(one, Folds(count=2, steps=3, learning_rate=0.001)), None
     compare(comparison, out, photos, 1, Quiet())
     told.clear()
     compare(comparison, out, photos, 1, Quiet())

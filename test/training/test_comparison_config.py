@@ -24,24 +24,24 @@ def test_the_shipped_rows_differ_in_what_they_look_at_and_in_nothing_else():
     assert {rows[name].fuser for name in rows} == {"visible", "laplacian", "tardal"}
     same = {(row.train, row.test, row.epochs, row.seed, row.image_size, row.hsv, row.start) for row in rows.values()}
     assert len(same) == 1 and not rows["visible"].hsv
-    assert not set(rows["visible"].train.scenes()) & set(rows["visible"].validation.scenes())
+    assert not set(rows["visible"].train.plan().scenes()) & set(rows["visible"].validation.plan().scenes())
     assert (comparison.folds.count, comparison.folds.steps) == (3, 300)
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"row": []}, "must have the keys detector, folds and rows"),
-        ({"rows": []}, "at least one row"),
-        ({"rows": [{"name": "a", "inputs": "mixed"}]}, "the inputs 'mixed'"),
-        ({"rows": [{"name": "a/b", "inputs": "stack"}]}, "'a/b' cannot be the name of a folder"),
+        ({"row": []}, "there is no key row"),
+        ({"rows": []}, "rows is .*at least 1 item"),
+        ({"rows": [{"name": "a", "inputs": "mixed"}]}, "rows\.0\.inputs is 'mixed': input should be 'fused'"),
+        ({"rows": [{"name": "a/b", "inputs": "stack"}]}, r"rows\.0\.name is 'a/b'"),
         ({"rows": [{"name": "a", "inputs": "fused"}]}, "must have a fuser"),
         ({"rows": [{"name": "a", "inputs": "visible", "fuser": "tardal"}]}, "must have a fuser if"),
-        ({"rows": [{"name": "a", "inputs": "stack", "seed": 1}]}, r"no key rows\.seed"),
+        ({"rows": [{"name": "a", "inputs": "stack", "seed": 1}]}, r"no key rows\.0\.seed"),
         ({"rows": [{"name": "a", "inputs": "stack"}] * 2}, "same name"),
-        ({"folds": {"count": 1}}, r"folds\.count must be 2 or more"),
+        ({"folds": {"count": 1}}, r"folds\.count is 1: input should be greater"),
         ({"folds": {"counts": 3}}, r"no key folds\.counts"),
-        ({"detector": 3}, "detector must hold keys and values"),
+        ({"detector": 3}, "detector is 3: input should be an object"),
         ({"detector": {"inputs": "fused"}}, "rows have those"),
         ({"detector": {}}, "key model is missing"),
     ],

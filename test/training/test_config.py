@@ -8,7 +8,8 @@ import yaml
 pytest.importorskip("pydantic", reason="needs pydantic: `make test` sets it up")
 
 from tardal_ros.errors import RigError
-from tardal_ros.training.config import Rendered, TrainConfig, as_text, load_config
+from tardal_ros.training.config import Rendered, TrainConfig, load_config
+from tardal_ros.training.sections import as_text
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHIPPED = [f"{kind}_{mode}" for kind in ("cpu_small", "tardal") for mode in ("dt", "tt", "ct")] + [
@@ -249,7 +250,7 @@ def test_rendered_scenes_are_checked_too(fusion_yaml, section, told):
 def test_rendered_scenes_have_all_conditions(fusion_config):
     config = fusion_config({"data.train": {"rendered": [{"seeds": 2}]}})
 
-    assert config.data.train.rendered == [Rendered(seeds=2)] and "night" in config.data.train.rendered[0].conditions
+    assert config.data.train.rendered == (Rendered(seeds=2),) and "night" in config.data.train.rendered[0].conditions
 
 
 @pytest.mark.parametrize("text", ["- mode\n- dt\n", "dt\n", "", "7\n"])

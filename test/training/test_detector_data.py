@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,19 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tardal_ros.datasets.labels import Objects, read_yolo
-from tardal_ros.datasets.rendered import Example, Plan
+from tardal_ros.datasets.rendered import Example
 from tardal_ros.errors import RigError
 from tardal_ros.simulation import CLASSES
 from tardal_ros.training import detector_data
 from tardal_ros.training.detector_data import make_dataset, yolo_labels
+from tardal_ros.training.sections import Scenes
 from tardal_ros.types import Frame, Pair, View
 
 
 @pytest.fixture(scope="module")
 def small(shipped):
-    train = Plan(("day", "night"), seeds=1, first=0, images=2, every=4.0)
-    validation = Plan(("day",), seeds=1, first=1000, images=1, every=4.0)
-    return replace(shipped, image_size=256, train=train, validation=validation)
+    train = Scenes(conditions=("day", "night"), seeds=1, first=0, images=2, every=4.0)
+    validation = Scenes(conditions=("day",), seeds=1, first=1000, images=1, every=4.0)
+    return shipped.but(image_size=256, train=train, validation=validation)
 
 
 def blank_examples(seed, condition, split, times):
@@ -119,7 +119,7 @@ def test_an_interrupted_scene_is_made_again(made, small):
 
 def test_a_folder_made_otherwise_is_refused(made, small):
     with pytest.raises(RigError, match="image_size is 256, not 512"):
-        make_dataset(replace(small, image_size=512), made[0].parent)
+        make_dataset(small.but(image_size=512), made[0].parent)
 
 
 def test_a_folder_of_an_earlier_version_is_used(made, small):
@@ -130,7 +130,7 @@ def test_a_folder_of_an_earlier_version_is_used(made, small):
     make_dataset(small, made[0].parent)
     assert path.read_text() == before
     with pytest.raises(RigError, match="inputs is mixed, not stack"):
-        make_dataset(replace(small, inputs="stack"), made[0].parent)
+        make_dataset(small.but(inputs="stack"), made[0].parent)
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\0"])
@@ -142,7 +142,7 @@ def test_a_folder_that_does_not_tell_how_it_was_made_is_refused(made, small, tex
 
 def test_a_single_input_is_kept_without_loss(small, blank, tmp_path):
     for inputs in ("visible", "infrared", "stack"):
-        folder = make_dataset(replace(small, inputs=inputs), tmp_path / inputs).parent
+        folder = make_dataset(small.but(inputs=inputs), tmp_path / inputs).parent
         lines = [line for part in ("train", "val") for line in (folder / f"{part}.txt").read_text().split()]
         assert len(lines) == 5 and all(line.endswith(f"_{inputs}.png") for line in lines)
         image = cv2.imread(str(folder / lines[0]), cv2.IMREAD_UNCHANGED)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +19,8 @@ from tardal_ros.simulation import CLASSES
 from tardal_ros.training import detector_trainer
 from tardal_ros.training.detection import build_model
 from tardal_ros.training.detector_release import state_dict
-from tardal_ros.training.detector_trainer import claim, detector_of, train
+from tardal_ros.training.detector_trainer import detector_of, train
+from tardal_ros.training.sections import claim
 
 
 class Killed(BaseException):
@@ -53,26 +53,26 @@ def test_a_killed_run_goes_on_after_its_last_whole_epoch(tiny, pictures, tmp_pat
         assert torch.allclose(again.state_dict()[name].float(), weights.float(), atol=2e-3, rtol=2e-3), name
 
     with pytest.raises(RigError, match="another configuration"):
-        train(replace(tiny, epochs=3), pictures, folder, step)
+        train(tiny.but(epochs=3), pictures, folder, step)
 
 
 def test_a_model_of_another_kind_is_refused_before_the_folder_is_taken(tiny, pictures, tmp_path):
     with pytest.raises(RigError, match="has the head Segment"):
-        train(replace(tiny, model="yolo11n-seg"), pictures, tmp_path / "run", lambda at: None)
+        train(tiny.but(model="yolo11n-seg"), pictures, tmp_path / "run", lambda at: None)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_run_of_an_earlier_version_is_gone_on_with(tiny, tmp_path):
-    claim(tiny, tmp_path)
+    claim(tmp_path / "config.yaml", tiny)
     path = tmp_path / "config.yaml"
     told = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump({key: told[key] for key in list(told)[:11]}))
     before = path.read_text()
 
-    claim(tiny, tmp_path)
+    claim(tmp_path / "config.yaml", tiny)
     assert path.read_text() == before and "inputs" not in before
     with pytest.raises(RigError, match="another configuration"):
-        claim(replace(tiny, inputs="fused"), tmp_path)
+        claim(tmp_path / "config.yaml", tiny.but(inputs="fused"))
 
 
 def test_four_channels_are_learnt_from_weights_of_other_classes(tiny, stacks, tmp_path):
@@ -80,14 +80,14 @@ def test_four_channels_are_learnt_from_weights_of_other_classes(tiny, stacks, tm
     torch.manual_seed(3)
     before = build_model("yolo11n", ("car", "person"), 4)
     start.write_bytes(state_dict(before, "yolo11n", 64))
-    config = replace(tiny, epochs=1, inputs="stack", start=str(start), hsv=False, learning_rate=1e-9)
+    config = tiny.but(epochs=1, inputs="stack", start=str(start), hsv=False, learning_rate=1e-9)
     trained = train(config, stacks, tmp_path / "run", lambda at: None, validate=False)
 
     assert detector_of(trained, 64).channels == 4 and detector_of(trained, 64).names == CLASSES
     first = "model.0.conv.weight"
     assert torch.allclose(trained.state_dict()[first], before.state_dict()[first], atol=1e-6)
     with pytest.raises(RigError, match="are of a yolo11n for 4 channels, not of a yolo11n for 3"):
-        train(replace(config, inputs="fused"), stacks, tmp_path / "other", lambda at: None)
+        train(config.but(inputs="fused"), stacks, tmp_path / "other", lambda at: None)
 
 
 def test_a_loss_that_is_lost_ends_the_run():
@@ -111,7 +111,7 @@ sys.addaudithook(watch)
 from dataclasses import replace
 from tardal_ros.training.detector_config import load_config
 from tardal_ros.training.detector_trainer import train
-config = replace(load_config(Path("config/train/detector.yaml")), image_size=64, batch=2, epochs=1, mosaic_epochs=1)
+config = load_config(Path("config/train/detector.yaml")).but(image_size=64, batch=2, epochs=1, mosaic_epochs=1)
 train(config, Path({str(pictures)!r}), Path({str(tmp_path / "run")!r}), lambda at: None)
 import torch
 from tardal_ros.training.detection import DetectionTask

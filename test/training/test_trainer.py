@@ -390,7 +390,7 @@ def test_any_other_error_is_not_hidden(train, monkeypatch, sign):
 
 def test_a_folder_of_another_configuration_is_refused(train):
     train().go(2)
-    with pytest.raises(RigError, match="holds a training of another configuration"):
+    with pytest.raises(RigError, match="was made with another configuration"):
         train({"optimizer.clip": 3.0})
     assert train().trainer.step == 2
 
