@@ -36,10 +36,13 @@ class DetectorSide(Section):
     Attributes:
         model: An ultralytics detection architecture by name.
         start: Its weights, `.safetensors` as `train-detector` writes them; empty for random weights.
+        norm_steps: As of the generator. Statistics of a few small crops are not those of whole images: a detector that
+            starts from good ones should go by those.
     """
 
     model: str = "yolo11n"
     start: str = ""
+    norm_steps: Natural | None = None
 
 
 class Folder(Section):
@@ -229,8 +232,9 @@ class TrainConfig(Section):
                 if self.mode == "dt"
                 else f"mode {self.mode} needs a section detector"
             )
-        if self.generator.norm_steps == 0 and not self.generator.start:
-            raise ValueError("generator.norm_steps is 0: give generator.start, whose statistics it is to use")
+        for name, part in (("generator", self.generator), ("detector", self.detector)):
+            if part is not None and part.norm_steps == 0 and not part.start:
+                raise ValueError(f"{name}.norm_steps is 0: give {name}.start, whose statistics it is to use")
         return self
 
 

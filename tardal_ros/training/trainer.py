@@ -158,8 +158,10 @@ class Trainer:
 
     def _generator_turn(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         weight = self._config.loss.adversarial if self.step >= self._config.loss.adversarial_after else 0.0
-        until = self._config.generator.norm_steps
-        self._generator_side.networks["generator"].train(until is None or self.step < until)
+        for name, part in (("generator", self._config.generator), ("detector", self._config.detector)):
+            if part is not None:
+                learns = part.norm_steps is None or self.step < part.norm_steps
+                self._generator_side.networks[name].train(learns)
         fused, losses = self._generator_side(**batch.tensors(), judges=self._judges, adversarial=weight)
         told = self._descend(losses, self._generator_side, self._optimizer, batch)
         self._schedule.step()

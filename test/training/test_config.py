@@ -173,6 +173,8 @@ def test_batch_norm_that_never_learns_needs_statistics(fusion_yaml):
     told = refusal(fusion_yaml({"generator.norm_steps": 0}))
 
     assert "generator.norm_steps is 0: give generator.start" in told
+    told = refusal(fusion_yaml({"detector.norm_steps": 0}, "ct"))
+    assert "detector.norm_steps is 0: give detector.start" in told
 
 
 @pytest.mark.parametrize(("written", "number"), [("1e-3", "0.001"), ("5e-05", "0.00005"), ("'20'", "20")])

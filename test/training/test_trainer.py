@@ -312,6 +312,19 @@ def test_statistics_are_learnt_for_the_steps_that_were_asked_for(train):
     assert counted[-1][0] == 2  # and the average takes the counter over, too
 
 
+def test_statistics_of_the_detector_are_learnt_for_as_many_steps(train):
+    run = train({"steps": 3, "detector.norm_steps": 1}, "ct")
+    detector = run.trainer._generator_side.networks["detector"]
+    norms = [each for each in detector.modules() if hasattr(each, "num_batches_tracked")]
+    feed, counted, means = run.trainer.feed(), [], []
+    for _ in range(3):
+        run.trainer.take(next(feed))
+        counted.append({int(norm.num_batches_tracked) for norm in norms})
+        means.append(torch.cat([norm.running_mean for norm in norms]))
+
+    assert counted == [{1}, {1}, {1}] and torch.equal(means[0], means[2])
+
+
 def test_frozen_an_image_does_not_depend_on_its_neighbours(train, frozen):
     run = train(frozen[0])
     batch = next(run.trainer.feed())
