@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).resolve().parent
 MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
 
+CLUSTER = ["distributed"]
 DETECT = ["ultralytics>=8.4.190", "torchvision", "onnxruntime"]
 EXPORT = ["onnx", "onnxruntime", "onnxslim"]
 REPORT = ["jinja2", "matplotlib", "pycocotools", "tqdm"]
@@ -42,8 +43,9 @@ setup(
     packages=find_packages(include=["tardal_ros", "tardal_ros.*"]),
     package_data={"tardal_ros": ["py.typed", "**/*.jinja", "**/*.html"]},
     data_files=data_files(),
-    install_requires=["numpy>=1.21", "opencv-python>=4.5.4,<5", "PyYAML", "rosbags"],
+    install_requires=["numpy>=1.21", "opencv-python>=4.5.4,<5", "PyYAML", "mcap", "rosbags"],
     extras_require={
+        "cluster": CLUSTER,
         "train": TRAIN,
         "detect": DETECT,
         "track": TRACK,

@@ -14,12 +14,12 @@ from typing import Any
 import rclpy
 from rclpy.parameter import Parameter
 
+from tardal_ros.bags.node import RecorderNode
 from tardal_ros.capture.geometry import load_geometry
 from tardal_ros.detection.drawing import draw
 from tardal_ros.detection.stage import Detected
 from tardal_ros.errors import MissingDependencyError, RigError
 from tardal_ros.evaluation.detection import score_run
-from tardal_ros.evaluation.node import RecorderNode
 from tardal_ros.evaluation.report import Sample, write_report
 from tardal_ros.evaluation.summary import END_TO_END, Summary, installed_versions, percentiles, write_summary
 from tardal_ros.pipeline import Step

@@ -27,7 +27,7 @@ MODULES = {
     "registration": "tardal_ros.registration.node",
     "fusion": "tardal_ros.fusion.node",
     "detection": "tardal_ros.detection.node",
-    "recorder": "tardal_ros.evaluation.node",
+    "recorder": "tardal_ros.bags.node",
     "rig": "tardal_ros.rig",
 }
 # Python's own start and end, on a busy machine, beside the two seconds that the rig promises.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tardal_ros.capture.cadence import Cadence
 from tardal_ros.capture.folder import FolderSource
 from tardal_ros.capture.geometry import load_geometry
-from tardal_ros.capture.rendered import Cadence, RenderedSource
+from tardal_ros.capture.rendered import RenderedSource
 from tardal_ros.capture.source import Limited, Source
 from tardal_ros.capture.video import VideoSource
 from tardal_ros.errors import RigError

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from tardal_ros.capture.cadence import Cadence
 from tardal_ros.capture.factory import KINDS, create_source
 from tardal_ros.capture.player import Player
-from tardal_ros.capture.rendered import Cadence
 from tardal_ros.errors import RigError
 from tardal_ros.pipeline import Meter
 from tardal_ros.ros.diagnostics import meter_values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import logging
 import queue
 import threading
@@ -10,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from tardal_ros.capture.cadence import arrivals
 from tardal_ros.capture.source import Source, StreamInfo
 from tardal_ros.errors import RigError
 from tardal_ros.types import Frame
@@ -171,7 +171,7 @@ class Player:
 
     def _emit_frames(self) -> None:
         first = True
-        for due, (name, frame) in self._arrivals():
+        for due, (name, frame) in arrivals(self._taken()):
             if first:
                 self._seen = self._now_ns()
                 self._origin = self._seen - self._scaled(due)
@@ -185,18 +185,9 @@ class Player:
             except Exception as error:
                 self._tell("emit_failed", f"A frame of {name} was lost: {type(error).__name__}: {error}")
 
-    def _arrivals(self) -> Iterator[tuple[int, _Item]]:
-        """Frames in the order in which they arrive, with their time of arrival in the source's time."""
-        waiting: list[tuple[int, int, _Item]] = []
-        for number, item in enumerate(iter(self._take, None)):
-            name, frame = item
-            heapq.heappush(waiting, (frame.stamp + round(self._streams[name].latency * 1e9), number, item))
-            # What is read later was captured later: it cannot arrive before this capture.
-            while waiting and waiting[0][0] <= frame.stamp:
-                due, _, item = heapq.heappop(waiting)
-                yield due, item
-        for due, _, item in sorted(waiting, key=lambda entry: entry[:2]):
-            yield due, item
+    def _taken(self) -> Iterator[tuple[int, int, _Item]]:
+        for name, frame in iter(self._take, None):
+            yield frame.stamp, round(self._streams[name].latency * 1e9), (name, frame)
 
     def _take(self) -> _Item | None:
         """The next frame read; None at the end or when the player stops."""

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tardal_ros.capture import rendered
-from tardal_ros.capture.rendered import Cadence, RenderedSource
+from tardal_ros.capture.cadence import Cadence
+from tardal_ros.capture.rendered import RenderedSource
 from tardal_ros.capture.source import Limited
 from tardal_ros.errors import RigError
 from tardal_ros.simulation import RigGeometry, default_rig

@@ -15,10 +15,10 @@ import rclpy
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo
 
+from tardal_ros.bags.node import RecorderNode
 from tardal_ros.calibration.rig_file import dump_rig, load_rig
 from tardal_ros.capture.node import CaptureNode
 from tardal_ros.detection.node import DetectionNode
-from tardal_ros.evaluation.node import RecorderNode
 from tardal_ros.fusion.node import FusionNode
 from tardal_ros.registration.node import RegistrationNode
 from tardal_ros.ros.frames import FrameSubscription

@@ -3,52 +3,62 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 from tardal_ros.errors import MissingDependencyError, RigError
 
 Definitions = Callable[[str], str]
 
+STORAGES = MappingProxyType({"mcap": ".mcap", "sqlite3": ".db3"})
+"""The file formats, and how names of their files end."""
+
 
 class BagWriter:
-    """Writes serialised messages to an MCAP file that is also a rosbag2 bag.
+    """Writes serialised messages to a file that is also a rosbag2 bag.
 
     The file is complete by itself; the `metadata.yaml` beside it makes its folder a bag for `ros2 bag`. Both appear
     only when the writer is closed, and replace those of an earlier run. After an exception, what was written is kept.
     Several threads may write.
     """
 
-    def __init__(self, path: Path, definitions: Definitions | None = None) -> None:
+    def __init__(self, path: Path, definitions: Definitions | None = None, storage: str = "mcap") -> None:
         """Opens a bag for writing.
 
         Args:
-            path: The file to write, ending in `.mcap`.
+            path: The file to write, ending in `.mcap` or `.db3` as its storage asks for.
             definitions: Returns the .msg text of an interface that is not one of ROS 2's common interfaces, given its
                 name, such as `vision_msgs/msg/LabelInfo`.
+            storage: `mcap`, with chunks compressed by zstd, or `sqlite3`, uncompressed.
 
         Raises:
-            RigError: The file cannot be written.
+            RigError: The file cannot be written, or there is no such storage.
         """
+        if STORAGES.get(storage) != path.suffix:
+            known = ", ".join(f"{name} ({suffix})" for name, suffix in STORAGES.items())
+            raise RigError(f"Bag {path} cannot be written with storage '{storage}': the storages are {known}.")
         try:
             from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
         except ImportError as error:
             raise MissingDependencyError("Writing bags needs rosbags: run `pip install rosbags`.") from error
         self.path = path
         self._lock = threading.Lock()
-        self._types = _Types(definitions)
+        self._types = Types(definitions)
         self._connections: dict[str, Any] = {}
         with self._failures():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._folder = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=path.parent))
             # Release 8 of the format is read by Humble and by everything newer.
-            self._writer: Writer | None = Writer(self._folder / path.stem, version=8, storage_plugin=StoragePlugin.MCAP)
-            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+            plugin = StoragePlugin[storage.upper()]
+            self._writer: Writer | None = Writer(self._folder / path.stem, version=8, storage_plugin=plugin)
+            if plugin is StoragePlugin.MCAP:
+                self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
             self._writer.open()
 
     def write(self, topic: str, type_name: str, stamp: int, data: bytes, *, latched: bool = False) -> None:
@@ -89,7 +99,7 @@ class BagWriter:
                 with self._failures():
                     writer.close()
                     written = self._folder / self.path.stem
-                    (written / f"{self.path.stem}.mcap").replace(self.path)
+                    (written / self.path.name).replace(self.path)
                     (written / "metadata.yaml").replace(self.path.with_name("metadata.yaml"))
             finally:
                 shutil.rmtree(self._folder, ignore_errors=True)
@@ -106,17 +116,25 @@ class BagWriter:
     def _failures(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise RigError(f"Bag {self.path} cannot be written: {error.strerror or error}.") from error
+        except (OSError, sqlite3.Error) as error:
+            raise RigError(
+                f"Bag {self.path} cannot be written: {getattr(error, 'strerror', None) or error}."
+            ) from error
 
 
-class _Types:
+class Types:
     """The interfaces that a bag describes: ROS 2's common ones, and others as they are needed."""
 
-    def __init__(self, definitions: Definitions | None) -> None:
+    def __init__(self, definitions: Definitions | None, store: Any = None) -> None:
+        """Takes note of where to look.
+
+        Args:
+            definitions: See `BagWriter`.
+            store: The rosbags typestore to begin with; that of the latest release by default.
+        """
         from rosbags.typesys import Stores, get_typestore
 
-        self.store = get_typestore(Stores.LATEST)
+        self.store = store or get_typestore(Stores.LATEST)
         self._definitions = definitions
 
     def add(self, type_name: str) -> None:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import yaml
 
+from tardal_ros.bags.writer import BagWriter
 from tardal_ros.errors import MissingDependencyError, RigError
-from tardal_ros.evaluation.bags import BagWriter
 
 pytest.importorskip("rosbags")
 
@@ -46,8 +46,8 @@ def status_data(store, stamp):
     return bytes(store.serialize_cdr(status, "rig_msgs/msg/Status"))
 
 
-def record(path, store, count=5):
-    with BagWriter(path, DEFINITIONS.__getitem__) as bag:
+def record(path, store, count=5, storage="mcap"):
+    with BagWriter(path, DEFINITIONS.__getitem__, storage) as bag:
         for stamp in range(10**9, 10**9 + count):
             bag.write("/fusion/image", "sensor_msgs/msg/Image", stamp, image_data(store, stamp, np.eye(8, dtype="u1")))
             bag.write("/registration/status", "rig_msgs/msg/Status", stamp, status_data(store, stamp), latched=True)
@@ -91,6 +91,24 @@ def test_the_bare_file_is_valid_mcap(tmp_path, store):
     assert summary.statistics.message_count == len(read) == 10
     assert {chunk.compression for chunk in summary.chunk_indexes} == {"zstd"}
     assert {name for name, _ in read} == {"sensor_msgs/msg/Image", "rig_msgs/msg/Status"}
+
+
+def test_a_bag_in_sqlite3_holds_messages_definitions_and_qos(tmp_path, store):
+    path = record(tmp_path / "rig.db3", store, storage="sqlite3")
+
+    with AnyReader([tmp_path]) as reader:
+        read = [reader.deserialize(data, c.msgtype) for c, _, data in reader.messages() if "status" in c.topic]
+        qos = {c.topic: [profile.durability.name for profile in c.ext.offered_qos_profiles] for c in reader.connections}
+    assert [message.drops[0].count for message in read] == [3] * 5
+    assert qos == {"/fusion/image": [], "/registration/status": ["TRANSIENT_LOCAL"]}
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["metadata.yaml", path.name]
+
+
+@pytest.mark.parametrize(("name", "storage"), [("rig.mcap", "sqlite3"), ("rig.db3", "mcap"), ("rig.bag", "ros1")])
+def test_storage_and_suffix_must_agree(tmp_path, name, storage):
+    with pytest.raises(RigError, match=rf"storage '{storage}': the storages are mcap \(\.mcap\), sqlite3 \(\.db3\)"):
+        BagWriter(tmp_path / name, storage=storage)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_exception_keeps_what_was_written(tmp_path, store):
