@@ -4,7 +4,7 @@ PYTHON ?= python3
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test train-small montage bench colcon-test clean
+.PHONY: help setup demo test train-small montage evaluate bench colcon-test clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -25,6 +25,9 @@ train-small: setup  ## train a generator and then a detector with it for a few m
 
 montage: setup  ## write out/montage/; ARGS="--data FOLDER --fusers average laplacian", real pairs fused side by side
 	@tools/run python -m tardal_ros montage $(ARGS)
+
+evaluate: setup  ## compare all fusers on a rendered bag and on ../shared/data, into out/evaluation/
+	@tools/run tools/evaluate $(ARGS)
 
 bench: setup  ## run the benchmarks, which write out/bench.json
 	@tools/run python -m benchmarks $(ARGS)

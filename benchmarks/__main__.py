@@ -11,7 +11,18 @@ import sys
 import time
 from pathlib import Path
 
-NAMES = ("codec", "pairing", "registration", "fusion", "detection", "rig", "simulation")
+NAMES = (
+    "codec",
+    "bags",
+    "pairing",
+    "registration",
+    "fusion",
+    "detection",
+    "rig",
+    "simulation",
+    "metrics",
+    "evaluation",
+)
 RESULT = Path("out") / "bench.json"
 Row = dict[str, object]
 

@@ -16,11 +16,14 @@ from tardal_ros.errors import RigError
 COMMANDS = {
     "demo": "Run the composed rig on a rendered sequence or on your files, and write a report.",
     "render": "Write a rendered scene as a dataset folder: pairs, labels, thermal targets and the exact truth.",
+    "dataset_to_bag": "Write a data set, a rendered scene or two videos as the bag that a live rig would record.",
     "train": "Train TarDAL's generator, alone or with a detector, by a configuration; see config/train.",
     "train-detector": "Render training scenes, train a detector on them, and export it with its figures.",
     "compare-inputs": "Train detectors the same way on visible, infrared, stacked and fused images, and compare them.",
     "score-detector": "Measure a detector's mean average precision on rendered test scenes or labelled pairs.",
     "score-fusion": "Measure the quality of fused images over a folder of registered pairs.",
+    "evaluate": "Run bags and data sets through the rig with any fusers, and write a report with all metrics.",
+    "compare": "Say what differs between two evaluations, and what of it is noise.",
     "montage": "Put registered pairs and what fusers make of them side by side, to look at.",
 }
 

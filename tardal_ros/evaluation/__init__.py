@@ -1,1 +1,1 @@
-"""What a run amounted to: bags, summary and report."""
+"""What a run amounted to: figures, summary and report."""

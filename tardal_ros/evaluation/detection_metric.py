@@ -5,16 +5,42 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tardal_ros.datasets.labels import Objects
 from tardal_ros.errors import MissingDependencyError, RigError
-from tardal_ros.types import Detections
+from tardal_ros.evaluation.miss_rate import MissRate, miss_rate
+from tardal_ros.evaluation.tracking import tracking_score
+from tardal_ros.types import UNTRACKED, Detections
 
 RESAMPLES = 500
+
+_LEAST, _MOST = 1.0, 1e10
+_SMALL, _MEDIUM = 32.0**2, 96.0**2
+_SIZES = {
+    "all": (_LEAST, _MOST),
+    "small": (_LEAST, np.nextafter(_SMALL, 0.0)),
+    "medium": (_SMALL, np.nextafter(_MEDIUM, 0.0)),
+    "large": (_MEDIUM, _MOST),
+}
+"""Areas of boxes in square pixels, both ends included; the limits are those of COCO."""
+
+DEFINITIONS = {
+    "mAP@.5": "Mean over classes of COCO's average precision (101 recalls, all boxes of an image) where boxes fit at an"
+    " overlap (intersection over union) of 0.5; classes by name, those that the detector does not know left out",
+    "mAP@.5:.95": "The same, mean over the overlaps 0.5, 0.55 ... 0.95",
+    "size": "mAP@.5 of objects by the area of their box in pixels of the evaluated image: small below 32 x 32, medium"
+    " below 96 x 96, large from there on; wrong boxes count against their own size",
+    "log-average miss rate": "Geometric mean of the miss rates (Dollar et al. 2012) of all classes at nine rates of"
+    " false positives per image, 0.01 to 1, at an overlap of 0.5; lower is better",
+    "track switches": "How often an object is found under another track number than before (IDSW of CLEAR MOT), summed"
+    " over the sequences whose truth tells objects apart",
+}
+"""What the figures of a detection are, a sentence each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +52,14 @@ class Judged:
         condition: The group of images that it belongs to.
         detections: What was found.
         objects: What is there.
+        object_ids: (N,) int64, a number for each object, the same in all images of a sequence; None where not known.
     """
 
     scene: str
     condition: str
     detections: Detections
     objects: Objects
+    object_ids: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,14 +100,32 @@ class Scores:
     scenes: int
 
 
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """What stands behind a mean average precision, all at an overlap of 0.5.
+
+    Attributes:
+        sizes: By size of the objects: `small` below 32 x 32 pixels of area, `medium` below 96 x 96, and `large`. What
+            is found and fits no object counts against the size that it has itself.
+        curves: Recalls and precisions by class, (101,) each. The precision at a recall is the best one at that recall
+            or more, as COCO takes it, and 0 at recalls that are not reached.
+        missed: Miss rate against false positives per image, of all classes that count.
+    """
+
+    sizes: dict[str, Figure]
+    curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
+    missed: MissRate
+
+
 def score(images: Sequence[Judged], resamples: int = RESAMPLES) -> Scores:
     """Scores detections.
 
-    A class counts if there are objects of it and the detector knows it. The detector's classes are matched to the
-    truth's by name, whatever the case of the letters; a `person` is one of the `People`.
+    A class counts if there are objects of it and the detector knows it (see `unknown_classes` for the others). The
+    detector's classes are matched to the truth's by name, whatever their order and the case of the letters; a `person`
+    is one of the `People`.
 
     Args:
-        images: At least one, all with the same class names and the same detector.
+        images: At least one, all of the same detector. Names and their order may differ from image to image.
         resamples: How many times scenes are drawn with replacement for the intervals.
 
     Raises:
@@ -104,25 +150,104 @@ def score(images: Sequence[Judged], resamples: int = RESAMPLES) -> Scores:
     )
 
 
+def detail(images: Sequence[Judged], resamples: int = RESAMPLES) -> Detail:
+    """Tells where the average precision comes from.
+
+    Args:
+        images: As for `score`.
+        resamples: As for `score`.
+
+    Raises:
+        RigError: As by `score`.
+        MissingDependencyError: As by `score`.
+    """
+    matches = _Matches(images, overlaps=(0.5,), sizes=tuple(_SIZES))
+    every = range(len(images))
+    sizes = {
+        size: matches.figures(every, resamples, size)["map50"]
+        for size in _SIZES
+        if size != "all" and matches.count(every, size)
+    }
+    return Detail(sizes, matches.curves(), matches.misses())
+
+
+def track_switches(images: Sequence[Judged]) -> int | None:
+    """How often an object is found under another track number than before; see `tracking_score`.
+
+    Args:
+        images: Of one sequence, in order.
+
+    Returns:
+        The count; None where no box has a track, there is no object, or nobody tells objects apart.
+    """
+    truth = [_numbered(image) for image in images]
+    found = [replace(each, names=tuple(map(class_key, each.names))) for each in (image.detections for image in images)]
+    known = [each for each in truth if each is not None]
+    if len(known) < len(truth) or not any(map(len, known)):
+        return None
+    if not any(each.track_ids is not None and (each.track_ids != UNTRACKED).any() for each in found):
+        return None
+    return tracking_score(known, found).id_switches
+
+
+def _numbered(image: Judged) -> Detections | None:
+    """The objects that need be found, with their numbers as tracks; None where there are no numbers."""
+    objects, numbers = image.objects, image.object_ids
+    if numbers is None:
+        return None
+    chosen = ~objects.ignored
+    return Detections(
+        objects.xyxy[chosen].astype(np.float32),
+        np.ones(int(chosen.sum()), np.float32),
+        objects.class_ids[chosen],
+        tuple(map(class_key, objects.names)),
+        numbers[chosen],
+    )
+
+
 def can_be_scored(images: Sequence[Judged]) -> bool:
     """Whether there is an object of a class that the detector knows."""
     return bool(_shared(images))
 
 
+def unknown_classes(images: Sequence[Judged]) -> tuple[str, ...]:
+    """The classes of which there are objects to find, but which the detector does not have: they are not scored."""
+    shared = _shared(images)
+    return tuple(name for name in _present(images) if name not in shared)
+
+
 def _shared(images: Sequence[Judged]) -> tuple[str, ...]:
     """The classes of which there are objects to find, and which the detector knows; by the truth's names."""
-    if not images:
-        return ()
-    known = {class_key(name) for name in images[0].detections.names}
-    truth = images[0].objects.names
-    present = {truth[number] for image in images for number in image.objects.class_ids[~image.objects.ignored]}
-    return tuple(name for name in truth if name in present and class_key(name) in known)
+    known = {class_key(name) for names in {image.detections.names for image in images} for name in names}
+    return tuple(name for name in _present(images) if class_key(name) in known)
+
+
+def _present(images: Sequence[Judged]) -> tuple[str, ...]:
+    """The classes of which there are objects to find, under the first name that the truth has for them."""
+    names = {class_key(name): name for image in reversed(images) for name in reversed(image.objects.names)}
+    order = dict.fromkeys(class_key(name) for image in images for name in image.objects.names)
+    keys = {class_key(image.objects.names[number]) for image in images for number in _to_find(image.objects)}
+    return tuple(names[key] for key in order if key in keys)
+
+
+def _to_find(objects: Objects) -> set[int]:
+    """The numbers of the classes of objects that count."""
+    return set(objects.class_ids[~objects.ignored].tolist())
 
 
 class _Matches:
     """Which detections are right, image by image; the matching is done once, for all subsets and resamples."""
 
-    def __init__(self, images: Sequence[Judged]) -> None:
+    def __init__(
+        self, images: Sequence[Judged], overlaps: Sequence[float] = (), sizes: Sequence[str] = ("all",)
+    ) -> None:
+        """Matches.
+
+        Args:
+            images: See `score`.
+            overlaps: From which intersection over union on a box is right; those of COCO where there are none.
+            sizes: Which objects count, keys of `_SIZES`.
+        """
         try:
             from pycocotools.cocoeval import COCOeval
         except ImportError:
@@ -136,60 +261,119 @@ class _Matches:
                 "There is nothing to score: the images show no object of a class that the detector knows"
                 f" ({', '.join(images[0].detections.names) if images else 'there are no images'})."
             )
-        self._counts = [[_count(image, name) for name in self.names] for image in images]
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks
-            self._coco = COCOeval(_dataset(images, self.names, _truths), _dataset(images, self.names, _found), "bbox")
-            settings = self._coco.params
+            truth, found = (_dataset(images, self.names, annotations) for annotations in (_truths, _found))
+            coco = COCOeval(truth, found, "bbox")
+            settings = coco.params
             settings.maxDets = [max((len(image.detections) for image in images), default=1) or 1]
-            settings.areaRng, settings.areaRngLbl = [[_COUNTS / 2, 1e12]], ["all"]
-            self._coco.evaluate()
-        size = len(images)
-        matched = self._coco.evalImgs
-        self._matched = [matched[start : start + size] for start in range(0, len(matched), size)]
+            settings.areaRng, settings.areaRngLbl = [_SIZES[size] for size in sizes], list(sizes)
+            settings.iouThrs = np.array(overlaps) if overlaps else settings.iouThrs
+            coco.evaluate()
+        self._recalls = np.asarray(settings.recThrs, np.float64)
+        matched = iter(coco.evalImgs)
+        by_both = {
+            (name, size): _Ranking([next(matched) for _ in images], len(settings.iouThrs))
+            for name in self.names
+            for size in sizes
+        }
+        self._rankings = {size: [by_both[name, size] for name in self.names] for size in sizes}
 
-    def count(self, members: Sequence[int]) -> int:
-        """How many objects there are to find in some of the images."""
-        return sum(sum(self._counts[index]) for index in members)
+    def count(self, members: Sequence[int], size: str = "all") -> int:
+        """How many objects of a size there are to find in some of the images."""
+        return int(sum(ranking.counts[members].sum() for ranking in self._rankings[size]))
 
-    def figures(self, members: Sequence[int], resamples: int) -> dict[str, Figure]:
+    def figures(self, members: Sequence[int], resamples: int, size: str = "all") -> dict[str, Figure]:
         """The figures of some of the images by name: `map50`, `map50_95`, and average precision at 0.5 by class.
 
         Args:
             members: Indices of the images.
             resamples: See `score`.
+            size: Which objects count.
         """
         rng = np.random.default_rng(0)
-        scenes = sorted({self._scenes[index] for index in members})
-        of_scene = {scene: [index for index in members if self._scenes[index] == scene] for scene in scenes}
-        drawn = []
+        scenes, numbers = np.unique(np.array([self._scenes[index] for index in members]), return_inverse=True)
+        weights, drawn = np.zeros(len(self._scenes), np.int64), []
         for _ in range(resamples):
-            chosen = rng.integers(0, len(scenes), len(scenes))
-            sample = [index for number in chosen for index in of_scene[scenes[number]]]
-            if self.count(sample):
-                drawn.append(self._averages(sample))
-        counts = {name: sum(self._counts[index][number] for index in members) for number, name in enumerate(self.names)}
+            times = np.bincount(rng.integers(0, len(scenes), len(scenes)), minlength=len(scenes))
+            weights[members] = times[numbers]
+            drawn.append(self._averages(weights, size))
+        weights[members] = 1
+        counts = {
+            name: int(ranking.counts @ weights) for name, ranking in zip(self.names, self._rankings[size], strict=True)
+        }
         total = sum(counts.values())
         return {
             name: Figure(round(value, 4), *_interval([each[name] for each in drawn], value), counts.get(name, total))
-            for name, value in self._averages(members).items()
+            for name, value in self._averages(weights, size).items()
         }
 
-    def _averages(self, members: Sequence[int]) -> dict[str, float]:
-        coco = self._coco
-        images = [[matched[index] for index in members] for matched in self._matched]
-        coco.evalImgs = [each for matched in images for each in matched]
-        coco.params.imgIds = list(range(len(members)))  # images drawn twice count twice
-        coco._paramsEval = coco.params
-        with contextlib.redirect_stdout(io.StringIO()):
-            coco.accumulate()
-        precision = coco.eval["precision"][:, :, :, 0, 0].mean(axis=1)  # (overlap, class), -1 where there is no object
-        precision = np.where(precision < 0.0, np.nan, precision)
-        averages = {"map50": float(np.nanmean(precision[0])), "map50_95": float(np.nanmean(precision))}
-        return averages | {name: float(precision[0, number]) for number, name in enumerate(self.names)}
+    def curves(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Recalls and precisions by class, of all images."""
+        once = np.ones(len(self._scenes), np.int64)
+        return {
+            name: (self._recalls, ranking.precision(once, self._recalls)[0])
+            for name, ranking in zip(self.names, self._rankings["all"], strict=True)
+        }
+
+    def misses(self) -> MissRate:
+        """The curve of all images."""
+        rankings, images = self._rankings["all"], len(self._scenes)
+        scores = np.concatenate([ranking.scores[ranking.counted[0]] for ranking in rankings])
+        right = np.concatenate([ranking.right[0, ranking.counted[0]] for ranking in rankings])
+        return miss_rate(scores, right, self.count(range(images)), images)
+
+    def _averages(self, weights: NDArray[np.int64], size: str) -> dict[str, float]:
+        """The values of `figures`, NaN where there is no object, of images that count so many times."""
+        precision = np.array(
+            [ranking.precision(weights, self._recalls).mean(axis=1) for ranking in self._rankings[size]]
+        )  # (class, overlap)
+        there = ~np.isnan(precision[:, 0])
+        overall = [precision[there, 0].mean(), precision[there].mean()] if there.any() else [np.nan, np.nan]
+        names = ("map50", "map50_95", *self.names)
+        return dict(zip(names, np.concatenate([overall, precision[:, 0]]).tolist(), strict=True))
 
 
-# The area of an object that counts; ignored ones have none, and thereby lie outside of the range that counts.
-_COUNTS = 1.0
+class _Ranking:
+    """What was found of one class, best first over all images.
+
+    pycocotools accumulates that too, but takes minutes for the resamples that this does in seconds.
+
+    Attributes:
+        scores: (N,)
+        right: (T, N) whether it fits an object that counts, by overlap.
+        counted: (T, N) whether it is right or wrong, and not to be ignored.
+        counts: (I,) the objects to find in each image.
+    """
+
+    def __init__(self, matched: Sequence[dict[str, Any] | None], overlaps: int) -> None:
+        """Takes what pycocotools matched in each image."""
+        found = [(index, each) for index, each in enumerate(matched) if each is not None]
+        scores = np.concatenate([np.zeros(0), *(each["dtScores"] for _, each in found)])
+        fitting = np.concatenate([np.zeros((overlaps, 0)), *(each["dtMatches"] for _, each in found)], axis=1) > 0
+        ignored = np.concatenate([np.zeros((overlaps, 0)), *(each["dtIgnore"] for _, each in found)], axis=1) > 0
+        order = np.argsort(-scores, kind="stable")
+        images = np.repeat([index for index, _ in found], [len(each["dtScores"]) for _, each in found])
+        self._images = images.astype(np.int64)[order]
+        self.scores, self.counted = scores[order], ~ignored[:, order]
+        self.right = fitting[:, order] & self.counted
+        self.counts = np.array([0 if each is None else np.sum(each["gtIgnore"] == 0) for each in matched], np.int64)
+
+    def precision(self, weights: NDArray[np.int64], recalls: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(T, R) best precision at a recall or more, as COCO takes it; NaN where there is no object.
+
+        Args:
+            weights: (I,) how many times each image counts.
+            recalls: (R,)
+        """
+        objects = int(self.counts @ weights)
+        if not objects:
+            return np.full((len(self.right), len(recalls)), np.nan)
+        times = weights[self._images]
+        right, counted = np.cumsum(self.right * times, axis=1), np.cumsum(self.counted * times, axis=1)
+        best = np.maximum.accumulate((right / np.maximum(counted, 1))[:, ::-1], axis=1)[:, ::-1]
+        best = np.pad(best, ((0, 0), (0, 1)))  # recalls that are not reached
+        reached = right / objects
+        return np.array([row[np.searchsorted(at, recalls)] for row, at in zip(best, reached, strict=True)])
 
 
 def _dataset(images: Sequence[Judged], names: tuple[str, ...], annotations: Callable[..., list[dict[str, Any]]]) -> Any:
@@ -216,7 +400,8 @@ def _dataset(images: Sequence[Judged], names: tuple[str, ...], annotations: Call
 def _truths(image: Judged, known: dict[str, int]) -> list[dict[str, Any]]:
     objects = image.objects
     return [
-        {"category_id": known[name], "bbox": _corner_and_size(box), "area": 0.0 if ignored else _COUNTS, "iscrowd": 0}
+        # pycocotools overwrites `ignore`; what is out of all sizes it ignores too.
+        {"category_id": known[name], **_bounds(box), "iscrowd": 0, **({"area": 0.0} if ignored else {})}
         for box, number, ignored in zip(objects.xyxy, objects.class_ids, objects.ignored, strict=True)
         if (name := class_key(objects.names[number])) in known
     ]
@@ -225,20 +410,16 @@ def _truths(image: Judged, known: dict[str, int]) -> list[dict[str, Any]]:
 def _found(image: Judged, known: dict[str, int]) -> list[dict[str, Any]]:
     found = image.detections
     return [
-        {"category_id": known[name], "bbox": _corner_and_size(box), "area": _COUNTS, "score": float(score)}
+        {"category_id": known[name], **_bounds(box), "score": float(score)}
         for box, score, number in zip(found.xyxy, found.scores, found.class_ids, strict=True)
         if (name := class_key(found.names[number])) in known
     ]
 
 
-def _corner_and_size(box: Any) -> list[float]:
+def _bounds(box: Any) -> dict[str, Any]:
     left, top, right, bottom = (float(edge) for edge in box)
-    return [left, top, right - left, bottom - top]
-
-
-def _count(image: Judged, name: str) -> int:
-    objects = image.objects
-    return int(((objects.class_ids == objects.names.index(name)) & ~objects.ignored).sum())
+    width, height = right - left, bottom - top
+    return {"bbox": [left, top, width, height], "area": min(max(width * height, _LEAST), _MOST)}
 
 
 def class_key(name: str) -> str:

@@ -8,34 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from tardal_ros.datasets.item import Item
 from tardal_ros.errors import RigError
+from tardal_ros.evaluation.bootstrap import RESAMPLES, Mean, means
 from tardal_ros.evaluation.fusion_metric import quality
 from tardal_ros.fusion.colour import luma
 from tardal_ros.fusion.fuser import Fuser, create_fuser
-from tardal_ros.types import Array
-
-RESAMPLES = 1000
 
 REFERENCES = ("visible", "infrared")
 """The sources themselves, passed through. They win MI, SSIM and VIF to themselves, and are no rivals."""
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over images and its 95 % confidence interval.
-
-    Attributes:
-        value: The mean over the images for which the metric is defined; NaN if there are none.
-        low: Percentile 2.5 of the bootstrap over images.
-        high: Percentile 97.5.
-    """
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -82,23 +63,24 @@ def score_fusers(items: Iterable[Item], fusers: Mapping[str, Fuser], resamples: 
     Args:
         items: Registered pairs.
         fusers: By name; the references are added.
-        resamples: How many times images are drawn with replacement for the intervals.
+        resamples: How many times scenes are drawn with replacement for the intervals.
 
     Raises:
         RigError: There are no pairs, or one cannot be fused; the sentence names it.
     """
     compared = {**{name: create_fuser(name) for name in REFERENCES}, **fusers}
     values: dict[str, list[dict[str, float]]] = {name: [] for name in compared}
+    scenes = []
     for item in items:
+        scenes.append(item.scene)
         try:
             for name, fuser in compared.items():
                 values[name].append(_measured(fuser, item))
         except RigError as error:
             raise RigError(f"Pair {item.name}: {error}") from None
-    count = len(values[REFERENCES[0]])
-    if not count:
+    if not scenes:
         raise RigError("There are no pairs to score: give a folder with at least one.")
-    return Comparison(count, {name: _means(rows, resamples) for name, rows in values.items()})
+    return Comparison(len(scenes), {name: means(rows, scenes, resamples) for name, rows in values.items()})
 
 
 def as_table(comparison: Comparison) -> str:
@@ -114,8 +96,8 @@ def as_table(comparison: Comparison) -> str:
 def as_json(comparison: Comparison) -> str:
     """The figures as JSON: `images`, and `fusers` by name and metric; what is not defined is null."""
     figures = {
-        name: {metric: {key: _number(number) for key, number in vars(mean).items()} for metric, mean in means.items()}
-        for name, means in comparison.fusers.items()
+        name: {metric: {key: _number(number) for key, number in vars(mean).items()} for metric, mean in row.items()}
+        for name, row in comparison.fusers.items()
     }
     return json.dumps({"images": comparison.images, "fusers": figures}, indent=1, allow_nan=False) + "\n"
 
@@ -123,22 +105,6 @@ def as_json(comparison: Comparison) -> str:
 def _measured(fuser: Fuser, item: Item) -> dict[str, float]:
     visible = luma(item.visible)
     return quality(fuser.fuse(visible, item.infrared, item.seen), visible, item.infrared, item.seen)
-
-
-def _means(rows: Sequence[Mapping[str, float]], resamples: int) -> dict[str, Mean]:
-    values = np.array([list(row.values()) for row in rows], np.float64)
-    rng = np.random.default_rng(0)  # all fusers are scored on the same draws
-    drawn = [_mean(values[rng.integers(0, len(values), len(values))]) for _ in range(resamples)]
-    lows, highs = np.percentile(drawn, [2.5, 97.5], axis=0)
-    figures = zip(rows[0], _mean(values), lows, highs, strict=True)
-    return {metric: Mean(float(value), float(low), float(high)) for metric, value, low, high in figures}
-
-
-def _mean(values: Array) -> Array:
-    """The mean of each column over its numbers that are none of NaN."""
-    with np.errstate(invalid="ignore"):
-        mean: Array = np.nansum(values, axis=0) / (~np.isnan(values)).sum(axis=0)
-    return mean
 
 
 def _cell(mean: Mean) -> str:

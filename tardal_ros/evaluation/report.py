@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -10,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from tardal_ros.errors import MissingDependencyError
+from tardal_ros.evaluation.pages import data_url, render
 from tardal_ros.evaluation.summary import END_TO_END, Summary
 from tardal_ros.files import replace_text
 from tardal_ros.types import Array
 
-_MONTAGE_WIDTH = 640
+_MONTAGE_WIDTH, _QUALITY = 640, 88
 
 # Colours that read on white and on black alike; `_INK` stands for the page's own text colour.
 _COLOURS = ("#3b82c4", "#d9822b", "#3f9c6b", "#c2566b", "#8a6fc9", "#8a8f3c", "#4aa3a8", "#a8734a")
@@ -67,25 +66,15 @@ def write_report(
         MissingDependencyError: jinja2 or matplotlib is not installed.
         RigError: The file cannot be written.
     """
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError as error:
-        raise MissingDependencyError("Reports need jinja2: run `pip install '.[report]'` in the checkout.") from error
     # Logarithmic scales know no zero.
     shown = {
         stage.replace("_", " "): np.maximum(np.asarray(values, float), 1e-3)
         for stage, values in latencies.items()
         if len(values)
     }
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     start = samples[0].stamp if samples else 0
-    html = environment.get_template("report.html.jinja").render(
+    html = render(
+        "report.html.jinja",
         title=title,
         source=source,
         notes=notes,
@@ -94,7 +83,7 @@ def write_report(
         rows=[
             (
                 f"{(sample.stamp - start) / 1e9:.2f} s",
-                [_data_url(i) for i in (sample.visible, sample.infrared, sample.fused)],
+                [data_url(i, _MONTAGE_WIDTH, _QUALITY) for i in (sample.visible, sample.infrared, sample.fused)],
             )
             for sample in samples
         ],
@@ -115,16 +104,6 @@ def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
     if summary.map50 is not None:
         tiles.append(("mAP50", f"{100 * summary.map50:.1f} %", "against the ground truth"))
     return tiles
-
-
-def _data_url(image: Array) -> str:
-    """Returns an image as a JPEG inside a data URL, no wider than the page needs."""
-    height, width = image.shape[:2]
-    if width > _MONTAGE_WIDTH:
-        size = (_MONTAGE_WIDTH, max(1, round(height * _MONTAGE_WIDTH / width)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def _latency_plot(latencies: Mapping[str, Array]) -> str:

@@ -74,7 +74,7 @@ class Samples:
             rows.append(np.hstack([_tile(each) for each in (visible, item.infrared, fused)]))
         width = max(row.shape[1] for row in rows)
         grid = np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]))) for row in rows])
-        self.scalars(step, {f"validation/{name}": value for name, value in scores.compute().items()})
+        self.scalars(step, {f"validation/{name}": mean.value for name, mean in scores.compute().items()})
         self._writer.add_image("visible, infrared, fused", grid[None], step)
         replace_bytes(self._folder / "samples" / f"{step:06d}.png", cv2.imencode(".png", grid)[1].tobytes())
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tardal_ros.evaluation.fusion_metric import quality
 def pair(seed, size=(40, 56), colour=True):
     rng = np.random.default_rng(seed)
     visible = rng.integers(0, 256, (*size, 3) if colour else size, np.uint8)
-    return Item(f"pair{seed}", "scene", "day", visible, rng.integers(0, 256, size, np.uint8))
+    return Item(f"pair{seed}", f"scene{seed}", "day", visible, rng.integers(0, 256, size, np.uint8))
 
 
 def test_references_come_first_and_win_their_own_measure():
@@ -38,7 +39,6 @@ def test_a_mean_is_that_of_the_images_and_lies_in_its_interval():
 
 
 def test_the_same_pairs_give_the_same_figures():
-    # To the digits that are written: sums depend on where an array begins in memory, by some 1e-10.
     first, second = (as_json(score_fusers([pair(0), pair(1)], create_fusers(["laplacian"]))) for _ in range(2))
     assert first == second
 
@@ -96,7 +96,10 @@ def test_fusers_go_by_the_names_of_their_weights(tmp_path):
     assert list(fusers) == ["average", "tardal_dt", "tardal_ct"]
 
 
-def test_the_interval_narrows_with_the_number_of_images():
-    means = [score_fusers([pair(seed % 5) for seed in range(count)], {}, 200) for count in (1, 5, 20)]
+def test_the_interval_narrows_with_the_number_of_scenes():
+    items = [replace(pair(number % 5), scene=str(number)) for number in range(20)]
+    means = [score_fusers(items[:count], {}, 200) for count in (1, 5, 20)]
     one, few, many = (mean.fusers["visible"]["SD"].high - mean.fusers["visible"]["SD"].low for mean in means)
     assert one == 0.0 < many < few
+    alike = score_fusers([replace(item, scene="same") for item in items[:5]], {}, 200).fusers["visible"]["SD"]
+    assert alike.low == alike.value == alike.high

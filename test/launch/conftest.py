@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-LAUNCH_FILE = Path(__file__).resolve().parents[2] / "launch" / "rig.launch.py"
+LAUNCH_FILES = Path(__file__).resolve().parents[2] / "launch"
 PROGRAM = f"""#!{sys.executable}
 import json, os, sys
 
@@ -33,13 +33,13 @@ class Package:
             (folder / name).write_text(PROGRAM)
             (folder / name).chmod(0o755)
 
-    def launch(self, **arguments):
-        """Runs the launch file to its end; returns its exit code, and the programs started with how they were."""
+    def launch(self, file="rig.launch.py", **arguments):
+        """Runs a launch file to its end; returns its exit code, and the programs started with how they were."""
         from launch import LaunchDescription, LaunchService
         from launch.actions import IncludeLaunchDescription
         from launch.launch_description_sources import PythonLaunchDescriptionSource
 
-        source = PythonLaunchDescriptionSource(str(LAUNCH_FILE))
+        source = PythonLaunchDescriptionSource(str(LAUNCH_FILES / file))
         service = LaunchService(noninteractive=True)
         service.include_launch_description(
             LaunchDescription([IncludeLaunchDescription(source, launch_arguments=arguments.items())])
@@ -62,7 +62,8 @@ def package(tmp_path, monkeypatch):
     """The package and its programs, as stand-ins that are found before installed ones."""
     pytest.importorskip("launch_ros", reason="needs launch_ros, which a ROS 2 installation brings")
     stand_in = Package(tmp_path / "prefix")
-    stand_in.install("tardal_ros", "rig", "capture", "registration", "fusion", "detection", "recorder")
+    programs = ("rig", "capture", "registration", "fusion", "detection", "recorder", "player", "evaluation")
+    stand_in.install("tardal_ros", *programs)
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(stand_in.prefix), prepend=os.pathsep)
     return stand_in
 

@@ -14,7 +14,9 @@ NODES = {
     "registration": ("tardal_ros.registration.node", "RegistrationParameters"),
     "fusion": ("tardal_ros.fusion.node", "FusionParameters"),
     "detection": ("tardal_ros.detection.node", "DetectionParameters"),
-    "recorder": ("tardal_ros.evaluation.node", "RecorderParameters"),
+    "recorder": ("tardal_ros.bags.node", "RecorderParameters"),
+    "player": ("tardal_ros.bags.player_node", "PlayerParameters"),
+    "evaluation": ("tardal_ros.evaluation.node", "EvaluationParameters"),
 }
 # What RViz can show of the topics that the rig publishes.
 SHOWN = {

@@ -55,7 +55,9 @@ def test_ultralytics_is_as_new_as_the_one_that_the_trainer_is_tested_with(reposi
         ("detection/tracking.py", "track", {"trackers"}),
         ("evaluation/tracking.py", "track", {"trackers"}),
         ("fusion/weights.py", "train", {"torch", "safetensors"}),
-        ("evaluation/report.py", "report", {"jinja2", "matplotlib"}),
+        ("evaluation/pages.py", "report", {"jinja2"}),
+        ("evaluation/report.py", "report", {"matplotlib"}),
+        ("evaluation/cluster.py", "cluster", {"distributed"}),
     ],
 )
 def test_a_sentence_about_a_missing_library_names_an_extra_that_brings_it(

@@ -33,7 +33,7 @@ def test_the_shipped_rows_differ_in_what_they_look_at_and_in_nothing_else():
     [
         ({"row": []}, "there is no key row"),
         ({"rows": []}, "rows is .*at least 1 item"),
-        ({"rows": [{"name": "a", "inputs": "mixed"}]}, "rows\.0\.inputs is 'mixed': input should be 'fused'"),
+        ({"rows": [{"name": "a", "inputs": "mixed"}]}, r"rows\.0\.inputs is 'mixed': input should be 'fused'"),
         ({"rows": [{"name": "a/b", "inputs": "stack"}]}, r"rows\.0\.name is 'a/b'"),
         ({"rows": [{"name": "a", "inputs": "fused"}]}, "must have a fuser"),
         ({"rows": [{"name": "a", "inputs": "visible", "fuser": "tardal"}]}, "must have a fuser if"),
