@@ -1,7 +1,8 @@
 """What fusion costs: milliseconds of CPU by step, fuser, size and scale, and what a scale saves.
 
-CPU time is summed over all threads, with OpenCV on one and torch on its default number. The network's time does not
-depend on its weights: it runs on untrained ones, and is left out where torch is not installed.
+CPU time is summed over all threads, with OpenCV on one and networks on their default number; beside it, for networks,
+the time that passes. A network's time does not depend on its weights: it runs on untrained ones, by torch and exported,
+and is left out where what it needs is not installed.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tardal_ros.errors import MissingDependencyError
 from tardal_ros.fusion import Fuser, create_fuser
 from tardal_ros.fusion.classical import LaplacianMethod
 from tardal_ros.fusion.colour import luma, with_luma
 from tardal_ros.fusion.feather import Feather
 from tardal_ros.fusion.upsampling import guided_upsample, shrink
 
-SIZES = ((640, 480), (1024, 768))
-SCALES = (1.0, 0.5, 0.25)
+SIZES = ((1024, 768), (1280, 720))
+SCALES = (1.0, 0.5, 0.33, 0.25)
 
 
 def rows(repeats: int = 20) -> list[dict[str, object]]:
@@ -65,19 +67,22 @@ def _steps(repeats: int) -> list[dict[str, object]]:
 def _fusers(repeats: int) -> list[dict[str, object]]:
     result = []
     with tempfile.TemporaryDirectory() as folder:
-        weights = _untrained_weights(Path(folder))
-        for name in ("laplacian", *(["tardal"] if weights else [])):
+        for title, name, weights in (("laplacian", "laplacian", None), *_networks(Path(folder))):
             for width, height in SIZES:
-                visible, infrared, mask = _pair(width, height)
+                images = _pair(width, height)
                 whole = 0.0
                 for scale in SCALES:
-                    fuser = create_fuser(name, weights if name == "tardal" else None, "cpu", scale=scale)
-                    spent = _cpu_ms(_call(fuser, visible, infrared, mask), repeats if name == "laplacian" else 1)
+                    fuse = _call(create_fuser(name, weights, "cpu", scale=scale), *images)
+                    start = time.perf_counter()
+                    spent = _cpu_ms(fuse, 1 if weights else repeats, warm=weights is None)
+                    passed = (time.perf_counter() - start) * 1e3
                     whole = whole or spent
-                    title = f"{name}, {width}x{height}, scale {scale}"
-                    result.append(_row(title, spent))
+                    row = f"{title}, {width}x{height}, scale {scale}"
+                    result.append(_row(row, spent))
+                    if weights:
+                        result.append(_row(row, passed, "ms"))
                     if scale < 1.0:
-                        result.append(_row(f"{title}, of scale 1.0", spent / whole, "ratio"))
+                        result.append(_row(f"{row}, of scale 1.0", spent / whole, "ratio"))
     return result
 
 
@@ -95,21 +100,30 @@ def _pair(width: int, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return visible, infrared, mask
 
 
-def _untrained_weights(folder: Path) -> Path | None:
+def _networks(folder: Path) -> list[tuple[str, str, Path]]:
+    """Untrained weights as far as there are libraries for them: title, fuser and file."""
     try:
         import torch
-    except ImportError:
-        return None
-    from tardal_ros.fusion.tardal import Generator
 
+        from tardal_ros.fusion.export import export_onnx
+        from tardal_ros.fusion.tardal import Generator
+    except (ImportError, MissingDependencyError):
+        return []
     torch.manual_seed(0)
-    path = folder / "untrained.pth"
-    torch.save({**Generator().state_dict(), "use_eval": True}, path)
-    return path
+    weights, exported = folder / "untrained.pth", folder / "untrained.onnx"
+    torch.save({**Generator().state_dict(), "use_eval": True}, weights)
+    found = [("tardal by torch", "tardal", weights)]
+    try:
+        exported.write_bytes(export_onnx(weights))
+        create_fuser("tardal", exported)
+    except MissingDependencyError:
+        return found
+    return [*found, ("tardal by onnxruntime", "tardal", exported)]
 
 
-def _cpu_ms(step: Callable[[], object], repeats: int) -> float:
-    step()
+def _cpu_ms(step: Callable[[], object], repeats: int, *, warm: bool = True) -> float:
+    if warm:
+        step()
     start = time.process_time()
     for _ in range(repeats):
         step()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from os import PathLike
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -127,6 +128,10 @@ def _classical(name: str, method: Callable[[], Method]) -> Callable[[str | PathL
 
 
 def _tardal(weights: str | PathLike[str] | None, device: str) -> Method:
+    if weights is not None and Path(weights).suffix == ".onnx":
+        from tardal_ros.fusion.exported import ExportedMethod
+
+        return ExportedMethod(weights, device)
     from tardal_ros.fusion.tardal import TardalMethod
 
     return TardalMethod(weights, device)
@@ -146,7 +151,7 @@ def create_fuser(name: str, weights: str | PathLike[str] | None = None, device: 
 
     Args:
         name: `laplacian` or `tardal`; or, to compare with, `average`, or `visible` or `infrared` as they are.
-        weights: Weights file of a network.
+        weights: Weights file of a network; an exported one (`.onnx`) runs on the CPU without torch.
         device: Where a network runs: `auto`, `cpu`, `cuda` or `cuda:N`.
         options: `scale`, see `Fuser`.
 
