@@ -19,7 +19,7 @@ from tardal_ros.simulation import VISIBLE
 START = 1_700_000_000 * 1_000_000_000
 """When every bag begins, in nanoseconds: the same command makes the same bag."""
 
-DETECTIONS, LABEL_INFO, SCENE = "/truth/detections", "/truth/label_info", "/truth/scene"
+DETECTIONS, LABEL_INFO, SCENE, DEPTH = "/truth/detections", "/truth/label_info", "/truth/scene", "/truth/depth"
 
 _METADATA = "metadata.yaml"
 
@@ -34,8 +34,9 @@ def export(
     """Writes a sequence as a rosbag2 bag; it appears when it is finished, and replaces one that was written before.
 
     Topics are `/<stream>/image_raw` (or `/<stream>/image_raw/compressed`), `/<stream>/camera_info`, and where
-    something is known about the images `/truth/scene`, `/truth/label_info` and `/truth/detections`. Header stamps are
-    what the cameras' clocks say; messages are in the order of their receipt, and logged with its time.
+    something is known about the images `/truth/scene`, `/truth/label_info`, `/truth/depth` and `/truth/detections`.
+    Header stamps are what the cameras' clocks say; messages are in the order of their receipt, and logged with its
+    time.
 
     Args:
         reel: The sequence.
@@ -90,6 +91,8 @@ def _published(reel: Reel, images: str) -> Iterator[tuple[str, int, Message, boo
         if frame.camera_info is not None:
             yield f"/{shot.stream}/camera_info", received, messages.camera_info(frame, frame.camera_info), False
         yield f"/{shot.stream}/image_raw{suffix}", received, messages.image(frame, images), False
+        if label is not None and label.depth is not None:
+            yield DEPTH, received, messages.depth(frame, label.depth), False
         if label is not None and label.objects is not None:
             yield DETECTIONS, received, messages.objects(frame, label.objects), False
 

@@ -87,15 +87,15 @@ class Messages:
         if encoding is None:
             raise RigError(f"An image of shape {image.shape} and type {image.dtype} cannot be written to a bag.")
         if kind == "raw":
-            height, width = image.shape[:2]
-            pixels = np.ascontiguousarray(image).reshape(-1).view(np.uint8)
-            big = int(sys.byteorder == "big")
-            fields = header, height, width, encoding, big, image.nbytes // height, pixels
-            return self._made("sensor_msgs/msg/Image", *fields)
+            return self._raw(header, image, encoding)
         kind = "png" if encoding == "mono16" else kind
         payload = encoding if encoding == "bgr8" else ""
         data = _compressed(image, kind)
         return self._made("sensor_msgs/msg/CompressedImage", header, f"{encoding}; {kind} compressed {payload}", data)
+
+    def depth(self, frame: Frame, depth: Array) -> Message:
+        """How far away what an image shows is, (H, W) float32 in metres, as a sensor_msgs/Image (REP-118)."""
+        return self._raw(self._header(frame), depth, "32FC1")
 
     def camera_info(self, frame: Frame, info: CameraInfo) -> Message:
         """The sensor_msgs/CameraInfo beside an image."""
@@ -107,11 +107,14 @@ class Messages:
     def objects(self, frame: Frame, objects: Objects) -> Message:
         """What is in an image as a vision_msgs/Detection2DArray, boxes as in `ros.detections.to_detection_array`.
 
-        `class_id` is the class name; `score` is 1, and `IGNORED` for objects that need not be found.
+        `class_id` is the class name; `score` is 1, and `IGNORED` for objects that need not be found; `id` is the
+        object's number, empty where that is not known.
         """
         header = self._header(frame)
-        rows = zip(objects.xyxy.tolist(), objects.class_ids.tolist(), objects.ignored.tolist(), strict=True)
-        found = [self._object(header, box, objects.names[number], ignored) for box, number, ignored in rows]
+        known = objects.object_ids
+        ids = [""] * len(objects) if known is None else [str(number) for number in known]
+        rows = zip(objects.xyxy.tolist(), objects.class_ids.tolist(), objects.ignored.tolist(), ids, strict=True)
+        found = [self._object(header, box, objects.names[number], *rest) for box, number, *rest in rows]
         return self._made("vision_msgs/msg/Detection2DArray", header, found)
 
     def label_info(self, frame: Frame, names: tuple[str, ...]) -> Message:
@@ -124,14 +127,21 @@ class Messages:
         told = {"scene": scene, "condition": condition, "stamp": frame.stamp}
         return self._made("std_msgs/msg/String", json.dumps(told))
 
-    def _object(self, header: Any, box: list[float], name: str, ignored: bool) -> Any:
+    def _raw(self, header: Any, image: Array, encoding: str) -> Message:
+        height, width = image.shape[:2]
+        pixels = np.ascontiguousarray(image).reshape(-1).view(np.uint8)
+        big = int(sys.byteorder == "big")
+        fields = header, height, width, encoding, big, image.nbytes // height, pixels
+        return self._made("sensor_msgs/msg/Image", *fields)
+
+    def _object(self, header: Any, box: list[float], name: str, ignored: bool, number: str) -> Any:
         left, top, right, bottom = box
         centre = self._new("vision_msgs/msg/Point2D", (left + right) / 2, (top + bottom) / 2)
         pose = self._new("vision_msgs/msg/Pose2D", centre, 0.0)
         bounds = self._new("vision_msgs/msg/BoundingBox2D", pose, right - left, bottom - top)
         guess = self._new("vision_msgs/msg/ObjectHypothesis", name, IGNORED if ignored else 1.0)
         result = self._new("vision_msgs/msg/ObjectHypothesisWithPose", guess, self._no_pose())
-        return self._new("vision_msgs/msg/Detection2D", header, [result], bounds, "")
+        return self._new("vision_msgs/msg/Detection2D", header, [result], bounds, number)
 
     def _no_pose(self) -> Any:
         point = self._new("geometry_msgs/msg/Point", 0.0, 0.0, 0.0)

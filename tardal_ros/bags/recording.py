@@ -20,7 +20,7 @@ from tardal_ros.types import Frame, Pair
 HELD = 16
 """Pairs that wait for their ground truth, which may come after them."""
 
-_DETECTIONS, _LABEL_INFO, _SCENE = TRUTH
+_DETECTIONS, _LABEL_INFO, _SCENE, _DEPTH = TRUTH
 
 
 class BagRecording:
@@ -28,6 +28,7 @@ class BagRecording:
 
     Ground truth is that of `truth/detections` (vision_msgs/Detection2DArray) with the stamp of the visible left image;
     `truth/label_info` (vision_msgs/LabelInfo) names the classes, where the hypotheses do not do so themselves.
+    `truth/depth` (sensor_msgs/Image, 32FC1 in metres) with that stamp is how far away things are.
 
     Attributes:
         name: See `Recording`.
@@ -86,11 +87,12 @@ class _Playback:
         self._bag = bag
         self._cameras = Cameras(streams)
         self._intake = Intake(stereo=any(stream in streams for stream in OPTIONAL))
-        self._truth = Truth(Scene(0, name, UNKNOWN), _DETECTIONS in topics)
+        self._truth = Truth(Scene(0, name, UNKNOWN), _DETECTIONS in topics, _DEPTH in topics)
         adders = {
             _DETECTIONS: self._truth.add_detections,
             _LABEL_INFO: self._truth.add_label_info,
             _SCENE: self._truth.add_scene,
+            _DEPTH: self._truth.add_depth,
         }
         self._told = {topics[part]: add for part, add in adders.items() if part in topics}
         self._stamp, self._lap = -1, 0
@@ -133,4 +135,5 @@ class _Playback:
         self._stamp = pair.stamp
         scene = self._truth.scene(pair.stamp)
         name = f"{pair.stamp}_{self._lap}" if self._lap else f"{pair.stamp}"
-        return Moment(name, scene.name, scene.condition, pair, self._truth.take(pair.stamp))
+        depth = self._truth.take_depth(pair.stamp, pair.visible.left.size)
+        return Moment(name, scene.name, scene.condition, pair, self._truth.take(pair.stamp), depth)

@@ -23,7 +23,7 @@ from tardal_ros.datasets.rendered import objects_of, rendered_examples, scene_na
 from tardal_ros.errors import RigError
 from tardal_ros.evaluation.recording import UNKNOWN
 from tardal_ros.simulation import CLASSES, INFRARED, VISIBLE, RigGeometry, Scene, default_rig
-from tardal_ros.types import Frame
+from tardal_ros.types import Array, Frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +34,14 @@ class Label:
         scene: Images of one scene resemble each other.
         condition: What the weather and light are.
         objects: What is in it; None where that is not known.
+        depth: (H, W) float32, how far away it is in metres along the optical axis, inf where there is nothing
+            (REP-118); None where that is not known.
     """
 
     scene: str
     condition: str
     objects: Objects | None = None
+    depth: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +172,8 @@ def rendered_reel(
         for stream, frame in _read(source):
             label = None
             if stream == VISIBLE:
-                label = Label(name, twin.hazard or condition, objects_of(twin.truth(VISIBLE, frame.stamp / 1e9)))
+                truth = twin.truth(VISIBLE, frame.stamp / 1e9)
+                label = Label(name, twin.hazard or condition, objects_of(truth), truth.depth)
             yield Shot(stream, frame, label)
 
     return Reel(source.streams, shots(), math.inf, CLASSES)

@@ -12,7 +12,7 @@ from tardal_ros.calibration.rig import STREAMS as RIG_STREAMS
 from tardal_ros.errors import RigError
 from tardal_ros.registration.intake import REQUIRED
 
-TRUTH = ("truth/detections", "truth/label_info", "truth/scene")
+TRUTH = ("truth/detections", "truth/label_info", "truth/scene", "truth/depth")
 """What is known about the images, if anything is."""
 
 _NEEDED = (REFERENCE, *REQUIRED)

@@ -11,10 +11,15 @@ import numpy as np
 
 from tardal_ros.bags.messages import IGNORED
 from tardal_ros.datasets.labels import Objects
+from tardal_ros.errors import RigError
+from tardal_ros.ros.images import decode
 from tardal_ros.ros.messages import to_stamp_ns
+from tardal_ros.types import Array
 
 MEMORY = 4096
 """Messages and stamps that are remembered until their counterparts come."""
+
+_DEPTHS = 32  # Likewise, of images of depth, which are large.
 
 
 @dataclass(frozen=True)
@@ -29,24 +34,28 @@ class Scene:
 class Truth:
     """Keeps what is said about images until they come, or their pairs do."""
 
-    def __init__(self, scene: Scene, has_objects: bool) -> None:
+    def __init__(self, scene: Scene, has_objects: bool, has_depth: bool = False) -> None:
         """Begins.
 
         Args:
             scene: Where images belong until somebody says otherwise.
             has_objects: Whether there will be ground truth.
+            has_depth: Whether there will be images of depth.
         """
-        self.has_objects = has_objects
+        self.has_objects, self._has_depth = has_objects, has_depth
         self._scenes = deque([scene])
         self._objects: dict[int, Objects] = {}
         self._names: tuple[str, ...] = ()
         self._by_number: dict[str, str] = {}
-        self._newest = 0
+        self._depths: dict[int, Array] = {}
+        self._newest = self._newest_depth = 0
         # Stamps of images that came lately, and of truth that has no image so far.
         self._images: dict[int, None] = {}
         self._strange: dict[int, None] = {}
         self._total = self._boxes = self._ignored = 0
+        self._identities: dict[str, int] = {}
         self._unknown: Counter[str] = Counter()
+        self._bad_depths: Counter[str] = Counter()
 
     def add_label_info(self, message: Any) -> None:
         """Takes the class names (vision_msgs/LabelInfo), in the order of their numbers."""
@@ -74,6 +83,18 @@ class Truth:
         if stamp not in self._images:
             self._strange[stamp] = None
 
+    def add_depth(self, message: Any) -> None:
+        """Takes how far away things are in one image (sensor_msgs/Image, 32FC1 in metres, REP-118)."""
+        self._newest_depth = stamp = to_stamp_ns(message.header.stamp)
+        encoding = getattr(message, "encoding", "no raw image")
+        try:
+            if encoding != "32FC1":
+                raise RigError(f"encoding {encoding}")
+            self._depths[stamp] = decode(message)
+        except RigError as error:
+            self._bad_depths[str(error)] += 1
+        _bound(self._depths, _DEPTHS)
+
     def see(self, stamp: int) -> None:
         """Takes note of an image of the reference camera."""
         self._strange.pop(stamp, None)
@@ -81,12 +102,23 @@ class Truth:
         _bound(self._images)
 
     def may_come(self, stamp: int) -> bool:
-        """Whether the objects of an image may still be on their way."""
-        return self.has_objects and stamp not in self._objects and self._newest <= stamp
+        """Whether the objects of an image, or its depth, may still be on their way."""
+        objects = self.has_objects and stamp not in self._objects and self._newest <= stamp
+        return objects or (self._has_depth and stamp not in self._depths and self._newest_depth < stamp)
 
     def take(self, stamp: int) -> Objects | None:
         """What is in an image; None where nobody said."""
         return self._objects.pop(stamp, None)
+
+    def take_depth(self, stamp: int, size: tuple[int, int]) -> Array | None:
+        """How far away things are in an image of this width and height; None where nobody said."""
+        depth = None
+        while stamp in self._depths:  # What came before it is of images that made no pair.
+            depth = self._depths.pop(next(iter(self._depths)))
+        if depth is not None and depth.shape[::-1] != size:
+            self._bad_depths["{}x{} pixels, not {}x{}".format(*depth.shape[::-1], *size)] += 1
+            return None
+        return depth
 
     def scene(self, stamp: int) -> Scene:
         """Where an image belongs."""
@@ -112,10 +144,16 @@ class Truth:
             problems.append(
                 f"All {self._boxes} true boxes have the score {IGNORED:g}, which marks those to be ignored."
             )
+        if self._bad_depths:
+            kinds = ", ".join(f"{kind} ({count})" for kind, count in self._bad_depths.most_common(3))
+            problems.append(
+                f"{self._bad_depths.total()} images of truth/depth are passed over: they must be 32FC1 in metres, as"
+                f" large as the visible left images, but are of {kinds}."
+            )
         return problems
 
     def _to_objects(self, message: Any) -> Objects:
-        boxes, ids, ignored = [], [], []
+        boxes, ids, ignored, numbers = [], [], [], []
         for detection in message.detections:
             self._boxes += 1
             best = max((each.hypothesis for each in detection.results), key=lambda each: each.score, default=None)
@@ -128,9 +166,12 @@ class Truth:
             )
             ids.append(number)
             ignored.append(best.score == IGNORED)
+            # Identities are any words; equal ones get equal numbers.
+            numbers.append(self._identities.setdefault(detection.id, len(self._identities)) if detection.id else -1)
         self._ignored += sum(ignored)
         xyxy = np.array(boxes, np.float64).reshape(-1, 4)
-        return Objects(xyxy, np.array(ids, np.int64), np.array(ignored, np.bool_), self._names)
+        known = np.array(numbers, np.int64) if min(numbers, default=0) >= 0 else None
+        return Objects(xyxy, np.array(ids, np.int64), np.array(ignored, np.bool_), self._names, known)
 
     def _number(self, class_id: str) -> int | None:
         """The class's place among the names; without a table of names, each new one is added to them."""
@@ -144,9 +185,9 @@ class Truth:
         return len(self._names) - 1
 
 
-def _bound(memory: dict[int, Any]) -> None:
+def _bound(memory: dict[int, Any], most: int = MEMORY) -> None:
     """Forgets the oldest entry of a memory that is full."""
-    if len(memory) > MEMORY:
+    if len(memory) > most:
         del memory[next(iter(memory))]
 
 

@@ -24,12 +24,14 @@ class Objects:
         class_ids: (N,) int64, indices into `names`.
         ignored: (N,) bool, objects too small or too hidden: finding them is neither right nor wrong.
         names: The class names.
+        object_ids: (N,) int64, a number for each object, the same in all images of a sequence; None where not known.
     """
 
     xyxy: NDArray[np.float64]
     class_ids: NDArray[np.int64]
     ignored: NDArray[np.bool_]
     names: tuple[str, ...]
+    object_ids: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.class_ids)

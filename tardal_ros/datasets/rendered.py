@@ -89,7 +89,9 @@ def objects_of(truth: Truth, smallest: float = SMALLEST) -> Objects:
     xyxy = np.array([each.box for each in instances], np.float64).reshape(-1, 4)
     hidden = np.array([each.visibility < VISIBLE_ENOUGH for each in instances], np.bool_)
     small = (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1) < smallest
-    return Objects(xyxy, np.array([each.class_id for each in instances], np.int64), hidden | small, CLASSES)
+    class_ids = np.array([each.class_id for each in instances], np.int64)
+    numbers = np.array([each.number for each in instances], np.int64)
+    return Objects(xyxy, class_ids, hidden | small, CLASSES, numbers)
 
 
 def rendered_examples(seed: int, condition: str, split: str, times: Iterable[float]) -> Iterator[Example]:

@@ -237,8 +237,9 @@ class Ledger:
             "height": frame.size[1],
             "objects": None
             if moment.objects is None
-            else [[name, *_rounded(box), ignored] for name, box, ignored in moment.objects],
+            else [[name, *_rounded(box), ignored, None] for name, box, ignored in moment.objects],
             "classes": sorted({name for name, _, _ in moment.objects or ()}),
+            "registration_px": None,  # The rig registers before anything is judged here.
             "fusers": {
                 self._fuser: {
                     "quality": {metric: _number(value) for metric, value in values.items()},

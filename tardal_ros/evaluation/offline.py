@@ -36,6 +36,7 @@ from tardal_ros.errors import MissingDependencyError, RigError
 from tardal_ros.evaluation.fusion import REFERENCES, create_fusers
 from tardal_ros.evaluation.fusion_metric import DEFINITIONS, quality
 from tardal_ros.evaluation.recording import Moment, Recording, fingerprint
+from tardal_ros.evaluation.registration_error import registration_error
 from tardal_ros.evaluation.shots import Shots
 from tardal_ros.fusion.colour import luma
 from tardal_ros.fusion.fuser import Fuser
@@ -243,7 +244,8 @@ class Judge:
             RigError: A file cannot be used.
             MissingDependencyError: A library is not installed.
         """
-        self._registration = RegistrationStage(load_rig(calibration) if calibration else None)
+        self._rig = load_rig(calibration) if calibration else None
+        self._registration = RegistrationStage(self._rig)
         detector = create_detector(settings.detector) if settings.detector else None
         ways: dict[str, _Way] = {name: _Fusing(fuser) for name, fuser in settings.fusing().items()}
         ways |= {name: _Given(name, folder) for name, folder in settings.fused}
@@ -319,8 +321,20 @@ class Judge:
             "height": height,
             "objects": None if moment.objects is None else _true(moment.objects),
             "classes": [] if moment.objects is None else list(moment.objects.names),
+            "registration_px": self._registration_px(moment),
             "fusers": rows,
         }
+
+    def _registration_px(self, moment: Moment) -> dict[str, float] | None:
+        """How far registration is off; None where that is not known, or pairs are registered already."""
+        registered = moment.pair.visible.left.frame_id == moment.pair.infrared.left.frame_id
+        if self._rig is None or moment.depth is None or registered:
+            return None
+        errors = registration_error(self._rig, moment.depth)
+        if not len(errors):
+            return None
+        median, p95 = np.percentile(errors, (50, 95))
+        return {"median": round(float(median), 4), "p95": round(float(p95), 4)}
 
 
 class _Way(Protocol):
@@ -419,10 +433,13 @@ def _listed(found: Detections) -> list[list[Any]]:
 
 
 def _true(objects: Objects) -> list[list[Any]]:
-    """Class, left, top, width, height of each object, and whether it need not be found."""
+    """Class, left, top, width, height of each object, whether it need not be found, and its number or None."""
+    numbers = [None] * len(objects) if objects.object_ids is None else objects.object_ids.tolist()
     return [
-        [objects.names[number], *_box(edges), bool(ignored)]
-        for edges, number, ignored in zip(objects.xyxy, objects.class_ids, objects.ignored, strict=True)
+        [objects.names[class_id], *_box(edges), bool(ignored), number]
+        for edges, class_id, ignored, number in zip(
+            objects.xyxy, objects.class_ids, objects.ignored, numbers, strict=True
+        )
     ]
 
 

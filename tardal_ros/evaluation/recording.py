@@ -15,7 +15,7 @@ from tardal_ros.datasets.rendered import rendered_examples, scene_name
 from tardal_ros.errors import RigError
 from tardal_ros.registration.sync import Synchronizer
 from tardal_ros.simulation import VERSION
-from tardal_ros.types import Frame, Pair, View
+from tardal_ros.types import Array, Frame, Pair, View
 
 STREAMS = ("visible/left", "infrared/left")
 """The cameras that are evaluated; the first one is the reference for time and pixels."""
@@ -40,6 +40,8 @@ class Moment:
         condition: What the weather and light are; `UNKNOWN` where nobody says.
         pair: Paired in time, not yet registered; a pair whose frames share a frame_id is registered already.
         objects: What is truly in the visible image, on its pixels; None where that is not known.
+        depth: (H, W) float32, how far away it is in metres along the optical axis, on the visible image's pixels, not
+            finite where there is nothing (REP-118); None where that is not known.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Moment:
     condition: str
     pair: Pair
     objects: Objects | None = None
+    depth: Array | None = None
 
     @property
     def stamp(self) -> int:

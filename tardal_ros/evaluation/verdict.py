@@ -31,6 +31,7 @@ from tardal_ros.evaluation.fusion import REFERENCES
 from tardal_ros.evaluation.fusion_metric import DEFINITIONS
 from tardal_ros.evaluation.offline import Settings, result_path
 from tardal_ros.evaluation.recording import STILL, Recording
+from tardal_ros.evaluation.registration_error import DEFINITION as REGISTRATION
 from tardal_ros.evaluation.summary import installed_versions, percentiles
 from tardal_ros.types import UNTRACKED, Detections
 
@@ -53,6 +54,7 @@ class _Group:
     switches: dict[str, int] = field(default_factory=dict)
     timing: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     drops: dict[str, int] = field(default_factory=dict)
+    registration: list[dict[str, float]] = field(default_factory=list)
 
 
 def verdict(
@@ -99,6 +101,7 @@ def verdict(
             "detection": detection,
             "timing_ms": {fuser: percentiles(times) for fuser, times in group.timing.items()},
             "pairing": {"pairs": len(group.scenes), "drops": group.drops},
+            "registration_px": _registration(group.registration),
         }
         if settings.detector and detection is None and group.judged:
             problems.append(f"{name}: no object is of a class that the detector knows, so that there is no precision.")
@@ -114,7 +117,11 @@ def verdict(
             "environment": environment(),
             "hashes": settings.hashes() | {each.name: each.fingerprint() for each in recordings},
         },
-        "definitions": {**DEFINITIONS, **(detection_metric.DEFINITIONS if settings.detector else {})},
+        "definitions": {
+            **DEFINITIONS,
+            **(detection_metric.DEFINITIONS if settings.detector else {}),
+            **({"registration_px": REGISTRATION} if any(group.registration for group in groups.values()) else {}),
+        },
         "fusers": {
             name: {
                 "reference": name in REFERENCES,
@@ -164,6 +171,8 @@ def _gather(folder: Path, recording: Recording, group: _Group) -> tuple[dict[str
     judged: dict[str, list[Judged]] = {}
     for row in rows:
         group.scenes.append(row["scene"])
+        if row.get("registration_px"):  # results of before there was such a figure are whole without it
+            group.registration.append(row["registration_px"])
         for name, told in row["fusers"].items():
             group.quality.setdefault(name, []).append(told["quality"])
             fusing.setdefault(name, []).append(told["fuse_ms"])
@@ -252,6 +261,14 @@ def _quality(rows: Sequence[Mapping[str, float | None]], scenes: Sequence[str]) 
         }
         for column, metric in enumerate(metrics)
     }
+
+
+def _registration(frames: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
+    """The median over frames of how far registration is off; None where that is not known."""
+    if not frames:
+        return None
+    parts = {part: _number(float(np.median([frame[part] for frame in frames]))) for part in ("median", "p95")}
+    return {**parts, "frames": len(frames)}
 
 
 def _detection(group: _Group) -> dict[str, Any] | None:

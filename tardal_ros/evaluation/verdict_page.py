@@ -236,7 +236,18 @@ def _section(
         "timing": _timing_table(data["timing_ms"], colours),
         "pairs": data["pairing"]["pairs"],
         "drops": data["pairing"]["drops"],
+        "registration": _registration(data["registration_px"]),
     }
+
+
+def _registration(told: Mapping[str, Any] | None) -> str:
+    """How far registration is off, in a sentence; empty where that is not known."""
+    if told is None:
+        return ""
+    return (
+        f"Registration is off by {number(told['median'])} px (median) and {number(told['p95'])} px (95th percentile) of"
+        f" the visible image, over {_count(told['frames'], 'pair')} of known depth."
+    )
 
 
 def _boxes(name: str, quality: Mapping[str, Any], metrics: Sequence[str], colours: Mapping[str, int]) -> dict[str, str]:

@@ -5,6 +5,7 @@ import math
 import sys
 import threading
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tardal_ros.bags import messages
 from tardal_ros.bags.export import DETECTIONS, START, export
+from tardal_ros.bags.recording import BagRecording
 from tardal_ros.bags.reel import Label, Reel, Shot, limited, registered_reel, rendered_reel, retimed
 from tardal_ros.capture import Cadence, Player, StreamInfo
 from tardal_ros.datasets.rendered import Example
@@ -451,3 +453,15 @@ def test_registered_scenes_share_the_visible_frame(monkeypatch):
     assert {(shot.label.scene, shot.label.condition, shot.frame.frame_id) for shot in shots} == {
         ("scene_3", "night", "vis_frame")
     }
+
+
+def test_objects_keep_their_identity(tmp_path):
+    orders = ([7, 3], [3, 7], [3, 9])
+    told = [replace(OBJECTS, object_ids=np.array(order)) for order in orders]
+    shots = (shot_at(stream, index, objects=told[index]) for index in range(3) for stream in (VISIBLE, INFRARED))
+    export(Reel(reel_of().streams, shots, 0.3, NAMES), tmp_path / "drive")
+
+    read = [moment.objects.object_ids.tolist() for moment in BagRecording(tmp_path / "drive").moments()]
+
+    seven, three = read[0]
+    assert read[1] == [three, seven] and read[2][0] == three and read[2][1] not in (three, seven)

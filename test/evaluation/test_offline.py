@@ -48,7 +48,7 @@ def test_a_result_is_what_the_stages_and_metrics_say(tmp_path, make_pairs):
     assert header["recording"] == header["dataset"] == "city"
     assert end["finished"] and end["problems"] == [] and end["pairing"] == {}
     assert (first["name"], first["width"], first["height"], first["skew_ms"]) == ("000", 96, 72, 0.0)
-    assert first["objects"][0] == ["car", 38.4, 28.8, 19.2, 14.4, False]
+    assert first["objects"][0] == ["car", 38.4, 28.8, 19.2, 14.4, False, None]
     pair = next(iter(recording.moments())).pair
     visible, infrared = pair.visible.left.image, pair.infrared.left.image
     fused = create_fuser("laplacian").fuse(visible, infrared)
