@@ -170,7 +170,7 @@ def test_played_and_in_order_give_the_same_images_boxes_and_figures(spawn, quali
         assert [row[key] for key in ("scene", "condition", "objects")] == [
             "street",
             "night",
-            [["People", 20.0, 30.0, 40.0, 60.0, False]],
+            [["People", 20.0, 30.0, 40.0, 60.0, False, None]],
         ]
         ours, theirs = row["fusers"]["laplacian"], same["fusers"]["laplacian"]
         assert ours["sha256"] == theirs["sha256"]

@@ -263,7 +263,7 @@ def _quality(rows: Sequence[Mapping[str, float | None]], scenes: Sequence[str]) 
     }
 
 
-def _registration(frames: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
+def _registration(frames: Sequence[Mapping[str, float]]) -> dict[str, float | None] | None:
     """The median over frames of how far registration is off; None where that is not known."""
     if not frames:
         return None

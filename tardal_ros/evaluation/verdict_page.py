@@ -149,7 +149,8 @@ def _finding(name: str, data: Mapping[str, Any], fusers: Mapping[str, Any]) -> F
     scenes, quality, rivals = scenes_of(data), data["quality"], _rivals(data, fusers)
     count = len(set(scenes))
     extent = f"{_count(data['frames'], 'pair')}, {_count(count, 'scene')}"
-    finding = Finding(name, extent, unknown=count < FEWEST_SCENES, detection=_found(data["detection"]))
+    few = count < FEWEST_SCENES
+    finding = Finding(name, extent, unknown=few, detection=_found(data["detection"], few))
     values = {fuser: {metric: each["values"] for metric, each in quality[fuser].items()} for fuser in rivals}
     differences = {
         (one, other): paired_differences(values[one], values[other], scenes)
@@ -177,7 +178,7 @@ def _finding(name: str, data: Mapping[str, Any], fusers: Mapping[str, Any]) -> F
     return finding
 
 
-def _found(detection: Mapping[str, Any] | None) -> str:
+def _found(detection: Mapping[str, Any] | None, few: bool) -> str:
     """Says on which images the detector finds most. Their intervals are not paired, so that this is cautious."""
     if not detection:
         return ""
@@ -191,6 +192,8 @@ def _found(detection: Mapping[str, Any] | None) -> str:
         name for name in others if None in (most["low"], figures[name]["high"]) or figures[name]["high"] >= most["low"]
     ]
     start = f"The detector finds most on {best}: mAP@.5 {number(most['value'])}"
+    if few:
+        return f"{start}, which may be noise."
     if most["low"] is not None:
         start += f" [{interval(most['low'], most['high'])}]"
     if close:

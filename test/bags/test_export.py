@@ -409,8 +409,11 @@ class PlainScene:
         assert (self.of, stream) == ((2, "challenge", "test", "uav"), VISIBLE)
         box = np.array([100.0 * t, 0.0, 100.0 * t + 12.0, 12.0])
         thing = Instance(1, 0, box, 1.0, False, np.zeros((8, 3)), np.ones(3))
-        nothing = (np.zeros((1, 1), dtype) for dtype in (np.uint16, np.float32, np.uint8))
-        return Truth(stream, round(t * 1e9), self.rig.cameras[stream].info, np.eye(4), (thing,), *nothing)
+        info = self.rig.cameras[stream].info
+        depth = np.full((info.height, info.width), t, np.float32)
+        depth[0] = np.inf
+        labels, targets = (np.zeros((1, 1), dtype) for dtype in (np.uint16, np.uint8))
+        return Truth(stream, round(t * 1e9), info, np.eye(4), (thing,), labels, depth, targets)
 
 
 def test_rendered_cameras_come_with_the_truth_of_visible_at_its_times(tmp_path, monkeypatch):
@@ -423,6 +426,7 @@ def test_rendered_cameras_come_with_the_truth_of_visible_at_its_times(tmp_path, 
 
     assert counts == {
         **{f"/{name}/{part}": 2 for name in default_rig().cameras for part in ("image_raw", "camera_info")},
+        "/truth/depth": 2,
         "/truth/detections": 2,
         "/truth/label_info": 1,
         "/truth/scene": 1,
@@ -437,6 +441,17 @@ def test_rendered_cameras_come_with_the_truth_of_visible_at_its_times(tmp_path, 
     assert places == pytest.approx([100.0 * stamp / 1e9 + 6.0 for stamp in stamps])
     late = [time - stamp_of(message) for topic, time, message in read if topic == "/infrared/right/image_raw"]
     assert late == [30 * MS, 30 * MS]
+    depths = [message for topic, _, message in read if topic == "/truth/depth"]
+    assert [stamp_of(message) for message in depths] == stamps
+    assert {(message.encoding, message.header.frame_id) for message in depths} == {
+        ("32FC1", default_rig().cameras[VISIBLE].frame_id)
+    }
+    moments = list(BagRecording(tmp_path / "scene").moments())
+    assert len(moments) > 0
+    for moment in moments:
+        assert moment.depth.dtype == np.float32 and moment.depth.shape == moment.pair.visible.left.image.shape[:2]
+        assert np.isinf(moment.depth[0]).all()
+        np.testing.assert_allclose(moment.depth[1:], (moment.stamp - START) / 1e9, atol=1e-6)
 
 
 def test_registered_scenes_share_the_visible_frame(monkeypatch):

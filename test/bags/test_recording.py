@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from tardal_ros.bags.recording import BagRecording
 from tardal_ros.errors import RigError
 from tardal_ros.registration.stage import RegistrationStage
-from tardal_ros.types import Frame
+from tardal_ros.types import Frame, freeze
 
 pytest.importorskip("rosbags")
 pytest.importorskip("mcap")
@@ -242,6 +243,29 @@ def test_numbers_are_looked_up_and_unknown_classes_counted(tmp_path, maker):
     assert [each.class_ids.tolist() for each in objects] == [[1], [1]]
     assert recording.problems == [
         "2 of 4 true boxes are of a class that truth/label_info does not name and are passed over: 'tram' (2)."
+    ]
+
+
+def test_depth_comes_along_and_what_is_no_depth_of_the_image_is_counted(tmp_path, maker):
+    items = list(maker.rig(4))
+    frames = [maker.frame("visible/left", index) for index in range(4)]
+    near = np.full((6, 8), 5.0, np.float32)
+    grey = (replace(frames[2], image=freeze(np.zeros((6, 8), np.uint16))), "raw")
+    made = [
+        maker.messages.depth(frames[0], near),
+        maker.messages.depth(frames[1], near[:3]),
+        maker.messages.image(*grey),
+    ]
+    items += [("/truth/depth", maker.start + (index + 1) * maker.period, *each) for index, each in enumerate(made)]
+    recording = recording_of(tmp_path, maker, sorted(items, key=lambda item: item[1]))
+
+    depths = [moment.depth for moment in recording.moments()]
+
+    assert (depths[0] == near).all() and depths[0].dtype == np.float32
+    assert depths[1:] == [None] * 3
+    assert recording.problems == [
+        "2 images of truth/depth are passed over: they must be 32FC1 in metres, as large as the visible left images,"
+        " but are of 8x3 pixels, not 8x6 (1), encoding mono16 (1)."
     ]
 
 

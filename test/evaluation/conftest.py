@@ -85,6 +85,7 @@ def make_report():
                     "detection": {fuser: _detection(0.5 + 0.2 * number) for number, fuser in enumerate(fusers)},
                     "timing_ms": {fuser: {"fuse": {"p50": 4.0, "p95": 6.0}} for fuser in fusers},
                     "pairing": {"pairs": frames, "drops": {"no_partner": 3}},
+                    "registration_px": None,
                 }
             },
             "timelines": {

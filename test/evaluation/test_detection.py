@@ -69,6 +69,7 @@ class There:
     box: np.ndarray
     class_id: int = 1
     visibility: float = 1.0
+    number: int = 1
 
 
 @dataclass(frozen=True)

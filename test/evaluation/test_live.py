@@ -102,6 +102,7 @@ def test_means_leave_out_what_is_not_defined_and_files_appear_when_finished(tmp_
     header, one, other, end = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text().splitlines()]
     assert header["recording"] == "drive"
     assert one["fusers"]["laplacian"]["quality"] == {"EN": 1.0, "VIF": None}
+    assert one["registration_px"] is None
     assert (other["stamp"], other["width"], other["height"]) == (2, 32, 24)
     assert end == {"pairing": {"late": 3}, "problems": ["something"], "finished": True}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.jsonl", "summary.json"]

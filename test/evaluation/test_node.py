@@ -139,7 +139,7 @@ def test_quality_is_published_and_all_is_summed_up(judge, tmp_path, wait_until, 
     told = rows[0]["fusers"]["laplacian"]
     assert (told["fuse_ms"], told["detect_ms"]) == (7.0, 7.0)
     assert told["detections"] == [["People", 0.5, 4.0, 2.0, 8.0, 18.0, None]]
-    assert rows[0]["objects"] == [["People", 4.0, 2.0, 8.0, 18.0, False]]
+    assert rows[0]["objects"] == [["People", 4.0, 2.0, 8.0, 18.0, False, None]]
     assert (rows[0]["scene"], rows[0]["condition"]) == ("street", "night")
     assert end["pairing"] == {"late": 4}
     summary = json.loads((tmp_path / "summary.json").read_text())

@@ -71,6 +71,16 @@ def test_figures_of_recordings_of_one_data_set_are_averaged(tmp_path):
     assert report["fusers"] == {"average": {"reference": False, "weights": None, "efficiency": None}}
 
 
+def test_registration_is_summed_up_over_the_frames_of_known_depth(tmp_path):
+    told = [{"median": 1.0, "p95": 10.0}, None, {"median": 2.0, "p95": 30.0}, {"median": 6.0, "p95": 20.0}]
+    write(tmp_path, Street("one"), [{**frame(str(i)), "registration_px": each} for i, each in enumerate(told)])
+    write(tmp_path, Street("two", "sea"), [frame("a")])
+    report = summed(tmp_path, Street("one"), Street("two", "sea"))
+    assert report["datasets"]["street"]["registration_px"] == {"median": 2.0, "p95": 20.0, "frames": 3}
+    assert report["datasets"]["sea"]["registration_px"] is None
+    assert "parallax" in report["definitions"]["registration_px"]
+
+
 def test_the_order_of_class_names_does_not_matter(tmp_path):
     found = [["Car", 0.9, 10, 10, 20, 20, None], ["People", 0.8, 60, 60, 20, 20, 7]]
     truth = [["person", 60, 60, 20, 20, False], ["car", 10, 10, 20, 20, False]]

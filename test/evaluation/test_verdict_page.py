@@ -96,6 +96,7 @@ def test_few_scenes_tell_nothing(make_report, tmp_path):
     text = words_of(page_of(report, tmp_path))
 
     assert "Fewer than 5 scenes" in text and "is clearly best" not in text
+    assert "most on laplacian: mAP@.5 0.900, which may be noise" in text
 
 
 def test_the_detector_is_told_apart_by_intervals(make_report, tmp_path):
@@ -137,6 +138,17 @@ def test_undefined_values_and_missing_parts_are_shown_as_such(make_report, tmp_p
     text = words_of(page_of(report, tmp_path))
 
     assert "No data set has a ground truth" in text and "There are no pictures." in text and "nan" not in text.lower()
+
+
+def test_registration_is_told_where_it_is_known(make_report, tmp_path):
+    report = make_report()
+    assert "Registration is off" not in words_of(page_of(report, tmp_path))
+
+    report["datasets"]["roads"]["registration_px"] = {"median": 0.4567, "p95": 12.34, "frames": 1}
+    assert (
+        "Registration is off by 0.457 px (median) and 12.34 px (95th percentile) of the visible image,"
+        " over 1 pair of known depth."
+    ) in words_of(page_of(report, tmp_path))
 
 
 def test_names_cannot_become_markup(make_report, tmp_path):
