@@ -1,7 +1,8 @@
-"""Reading configurations, and writing files so that a reader sees the old one or the new one, never half of it."""
+"""Reading configurations, telling files apart, and writing them so that a reader never sees half of one."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -42,3 +43,15 @@ def read_yaml(path: Path) -> object:
         return yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RigError(f"The configuration {path} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file.
+
+    Raises:
+        RigError: It cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise RigError(f"{path} cannot be read ({error.strerror}): check the path.") from None

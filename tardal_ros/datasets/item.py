@@ -54,9 +54,9 @@ class Item:
     target: Image | None = None
     seen: Image | None = None
 
-    def pair(self) -> Pair:
-        """The pair as the stages of the rig take it, on one frame's pixels."""
-        frames = [Frame(image, 0, "registered_optical_frame") for image in (self.visible, self.infrared)]
+    def pair(self, stamp: int = 0) -> Pair:
+        """The pair as the stages of the rig take it, on one frame's pixels, as if taken at a time in nanoseconds."""
+        frames = [Frame(image, stamp, "registered_optical_frame") for image in (self.visible, self.infrared)]
         return Pair(View(frames[0]), View(frames[1]), self.seen)
 
 

@@ -52,14 +52,12 @@ class Judged:
         condition: The group of images that it belongs to.
         detections: What was found.
         objects: What is there.
-        object_ids: (N,) int64, a number for each object, the same in all images of a sequence; None where not known.
     """
 
     scene: str
     condition: str
     detections: Detections
     objects: Objects
-    object_ids: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -192,7 +190,7 @@ def track_switches(images: Sequence[Judged]) -> int | None:
 
 def _numbered(image: Judged) -> Detections | None:
     """The objects that need be found, with their numbers as tracks; None where there are no numbers."""
-    objects, numbers = image.objects, image.object_ids
+    objects, numbers = image.objects, image.objects.object_ids
     if numbers is None:
         return None
     chosen = ~objects.ignored

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,17 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tardal_ros.datasets.labels import Objects
 from tardal_ros.errors import MissingDependencyError, RigError
 from tardal_ros.evaluation.detection_metric import Judged, can_be_scored, score
 from tardal_ros.evaluation.fusion_metric import FusionScores, Measure
+from tardal_ros.evaluation.lines import box_line, boxes_of, detections_of, number, object_line, objects_of, quality_line
 from tardal_ros.evaluation.recording import UNKNOWN
 from tardal_ros.evaluation.summary import percentiles
 from tardal_ros.files import replace_text
 from tardal_ros.fusion.colour import luma
-from tardal_ros.types import Detections, Fused
+from tardal_ros.types import Fused
 
 IMAGES = ("visible", "infrared", "mask", "fused")
 """The parts that a moment must have."""
@@ -207,7 +204,7 @@ class Ledger:
         summary = {
             "fuser": self._fuser,
             "pairs": self.count,
-            "quality": {metric: _number(mean.value) for metric, mean in self._scores.compute().items()},
+            "quality": {metric: number(mean.value) for metric, mean in self._scores.compute().items()},
             "detection": detection,
             "timing_ms": percentiles(self._timing),
             "pairing": {
@@ -237,16 +234,16 @@ class Ledger:
             "height": frame.size[1],
             "objects": None
             if moment.objects is None
-            else [[name, *_rounded(box), ignored, None] for name, box, ignored in moment.objects],
+            else [object_line(name, box, ignored, None) for name, box, ignored in moment.objects],
             "classes": sorted({name for name, _, _ in moment.objects or ()}),
             "registration_px": None,  # The rig registers before anything is judged here.
             "fusers": {
                 self._fuser: {
-                    "quality": {metric: _number(value) for metric, value in values.items()},
+                    "quality": quality_line(values),
                     "fuse_ms": moment.fuse_ms,
                     "detect_ms": moment.detect_ms,
                     "detections": [
-                        [name, round(confidence, 6), *_rounded(box), int(track) if track.isdigit() else None]
+                        box_line(name, confidence, box, int(track) if track.isdigit() else None)
                         for (name, confidence, box), track in found
                     ],
                     "sha256": hashlib.sha256(frame.image.tobytes()).hexdigest(),
@@ -271,7 +268,12 @@ class Ledger:
         found = tuple(sorted({name for _, _, boxes, _ in self._seen for name, _, _ in boxes}))
         known = tuple(sorted({name for _, _, _, objects in self._seen for name, _, _ in objects}))
         judged = [
-            Judged(scene, condition, _detections(boxes, found), _objects(objects, known))
+            Judged(
+                scene,
+                condition,
+                detections_of(boxes_of([[name, confidence, *box, None] for name, confidence, box in boxes]), found),
+                objects_of([[name, *box, ignored] for name, box, ignored in objects], known),
+            )
             for scene, condition, boxes, objects in self._seen
         ]
         if not can_be_scored(judged):
@@ -304,35 +306,3 @@ def as_text(summary: Mapping[str, Any]) -> str:
             f" {scores['images']} images, of boxes above the rig's own confidence"
         )
     return "\n".join([*lines, *summary["problems"], summary["note"]])
-
-
-def _detections(boxes: Sequence[Box], names: tuple[str, ...]) -> Detections:
-    return Detections(
-        _edges([box for _, _, box in boxes]).astype(np.float32),
-        np.array([confidence for _, confidence, _ in boxes], np.float32),
-        np.array([names.index(name) for name, _, _ in boxes], np.int64),
-        names,
-    )
-
-
-def _objects(objects: Sequence[tuple[str, Sequence[float], bool]], names: tuple[str, ...]) -> Objects:
-    return Objects(
-        _edges([box for _, box, _ in objects]),
-        np.array([names.index(name) for name, _, _ in objects], np.int64),
-        np.array([ignored for _, _, ignored in objects], np.bool_),
-        names,
-    )
-
-
-def _edges(boxes: Sequence[Sequence[float]]) -> Any:
-    """Left, top, width and height as edges."""
-    told = np.array(boxes, np.float64).reshape(-1, 4)
-    return np.concatenate([told[:, :2], told[:, :2] + told[:, 2:]], axis=1)
-
-
-def _rounded(box: Sequence[float]) -> list[float]:
-    return [round(value, 3) for value in box]
-
-
-def _number(value: float) -> float | None:
-    return round(value, 8) if math.isfinite(value) else None

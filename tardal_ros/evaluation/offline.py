@@ -35,9 +35,11 @@ from tardal_ros.detection.tracking import LOWEST, Tracker
 from tardal_ros.errors import MissingDependencyError, RigError
 from tardal_ros.evaluation.fusion import REFERENCES, create_fusers
 from tardal_ros.evaluation.fusion_metric import DEFINITIONS, quality
+from tardal_ros.evaluation.lines import box_line, object_line, quality_line
 from tardal_ros.evaluation.recording import Moment, Recording, fingerprint
 from tardal_ros.evaluation.registration_error import registration_error
 from tardal_ros.evaluation.shots import Shots
+from tardal_ros.files import sha256_of
 from tardal_ros.fusion.colour import luma
 from tardal_ros.fusion.fuser import Fuser
 from tardal_ros.fusion.stage import FusionStage
@@ -108,18 +110,6 @@ class Settings:
         if twice := [name for name in names if names.count(name) > 1]:
             raise RigError(f"Two fusers are called '{twice[0]}': give one of them another name.")
         return fusers
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file.
-
-    Raises:
-        RigError: It cannot be read.
-    """
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise RigError(f"{path} cannot be read ({error.strerror}): check the path.") from None
 
 
 def prepare_process() -> None:
@@ -294,7 +284,7 @@ class Judge:
             seeker = self._seekers.get(name)
             found[name], detect_ms = seeker.seek(fused) if seeker else (None, None)
             rows[name] = {
-                "quality": {metric: _number(value) for metric, value in values.items()},
+                "quality": quality_line(values),
                 "fuse_ms": fuse_ms,
                 "detect_ms": detect_ms,
                 "detections": [] if (boxes := found[name]) is None else _listed(boxes),
@@ -425,21 +415,18 @@ def _from(found: Detections, lowest: float) -> Detections:
 
 
 def _listed(found: Detections) -> list[list[Any]]:
-    """Class, score, left, top, width, height and track of each box."""
     return [
-        [found.names[number], round(float(score), 6), *_box(edges), found.track(index)]
+        box_line(found.names[number], float(score), _box(edges), found.track(index))
         for index, (edges, score, number) in enumerate(zip(found.xyxy, found.scores, found.class_ids, strict=True))
     ]
 
 
 def _true(objects: Objects) -> list[list[Any]]:
-    """Class, left, top, width, height of each object, whether it need not be found, and its number or None."""
-    numbers = [None] * len(objects) if objects.object_ids is None else objects.object_ids.tolist()
+    ids = [None] * len(objects) if objects.object_ids is None else objects.object_ids.tolist()
+    rows = zip(objects.xyxy, objects.class_ids, objects.ignored, ids, strict=True)
     return [
-        [objects.names[class_id], *_box(edges), bool(ignored), number]
-        for edges, class_id, ignored, number in zip(
-            objects.xyxy, objects.class_ids, objects.ignored, numbers, strict=True
-        )
+        object_line(objects.names[number], _box(edges), bool(ignored), object_id)
+        for edges, number, ignored, object_id in rows
     ]
 
 
@@ -452,13 +439,10 @@ def _check_inside(objects: Objects, width: int, height: int) -> None:
         )
 
 
-def _box(edges: Array) -> list[float]:
+def _box(edges: Array) -> tuple[float, float, float, float]:
+    """Left, top, width, height."""
     left, top, right, bottom = (float(edge) for edge in edges)
-    return [round(value, 3) for value in (left, top, right - left, bottom - top)]
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 6)
+    return left, top, right - left, bottom - top
 
 
 def _milliseconds(begun: float) -> float:

@@ -124,11 +124,9 @@ class DatasetRecording:
             except RigError as error:
                 self.problems.append(str(error))
                 continue
-            frames = [
-                Frame(image, index * STILL, "registered_optical_frame") for image in (item.visible, item.infrared)
-            ]
-            pair = Pair(View(frames[0]), View(frames[1]), item.seen)
-            yield Moment(item.name.replace("/", "_"), item.scene, item.condition, pair, item.objects)
+            yield Moment(
+                item.name.replace("/", "_"), item.scene, item.condition, item.pair(index * STILL), item.objects
+            )
 
     def pairing(self) -> dict[str, int]:
         """See `Recording`."""

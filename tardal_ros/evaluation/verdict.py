@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tardal_ros.datasets.labels import Objects
 from tardal_ros.errors import RigError
 from tardal_ros.evaluation import detection_metric
 from tardal_ros.evaluation.bootstrap import mean_over_scenes
@@ -29,11 +27,11 @@ from tardal_ros.evaluation.detection_metric import (
 )
 from tardal_ros.evaluation.fusion import REFERENCES
 from tardal_ros.evaluation.fusion_metric import DEFINITIONS
+from tardal_ros.evaluation.lines import boxes_of, detections_of, objects_of
 from tardal_ros.evaluation.offline import Settings, result_path
 from tardal_ros.evaluation.recording import STILL, Recording
 from tardal_ros.evaluation.registration_error import DEFINITION as REGISTRATION
 from tardal_ros.evaluation.summary import installed_versions, percentiles
-from tardal_ros.types import UNTRACKED, Detections
 
 VERSION = 1
 """Of the layout of `report.json`."""
@@ -181,9 +179,8 @@ def _gather(folder: Path, recording: Recording, group: _Group) -> tuple[dict[str
                 if told[f"{stage}_ms"] is not None:
                     series.append(told[f"{stage}_ms"])
             if row["objects"] is not None and end["classes"]:
-                found = _detections(told["detections"], end["classes"])
-                image = Judged(row["scene"], row["condition"], found, row["objects"], row["object_ids"])
-                judged.setdefault(name, []).append(image)
+                found = detections_of(told["detections"], end["classes"])
+                judged.setdefault(name, []).append(Judged(row["scene"], row["condition"], found, row["objects"]))
     for reason, count in end["pairing"].items():
         group.drops[reason] = group.drops.get(reason, 0) + count
     moving = len(stamps) > 1 and min(np.diff(stamps)) < STILL
@@ -207,45 +204,10 @@ def _slim(lines: Iterator[dict[str, Any]], classes: list[str]) -> Iterator[dict[
     for line in lines:
         if line.get("objects") is not None:
             classes += [name for name in line["classes"] if name not in classes]
-            line["object_ids"] = _object_ids(line["objects"])
-            line["objects"] = _objects(line["objects"], classes)
+            line["objects"] = objects_of(line["objects"], classes)
         for told in line.get("fusers", {}).values():
-            found = told["detections"] if line["objects"] is not None else []
-            told["detections"] = (
-                [each[0] for each in found],
-                np.array(
-                    [[*each[1:6], UNTRACKED if each[6] is None else each[6]] for each in found], np.float64
-                ).reshape(-1, 6),
-            )
+            told["detections"] = boxes_of(told["detections"] if line["objects"] is not None else [])
         yield line
-
-
-def _objects(told: Sequence[Sequence[Any]], names: Sequence[str]) -> Objects:
-    boxes = _edges(np.array([each[1:5] for each in told], np.float64).reshape(-1, 4))
-    ids = np.array([names.index(each[0]) for each in told], np.int64)
-    return Objects(boxes, ids, np.array([each[5] for each in told], np.bool_), tuple(names))
-
-
-def _object_ids(told: Sequence[Sequence[Any]]) -> NDArray[np.int64] | None:
-    """The numbers of the objects, a seventh value; None where one has none."""
-    numbers = [each[6] if len(each) > 6 else None for each in told]
-    return None if None in numbers else np.array(numbers, np.int64)
-
-
-def _detections(told: tuple[list[str], NDArray[np.float64]], names: Sequence[str]) -> Detections:
-    classes, numbers = told
-    return Detections(
-        _edges(numbers[:, 1:5]).astype(np.float32),
-        numbers[:, 0].astype(np.float32),
-        np.array([names.index(name) for name in classes], np.int64),
-        tuple(names),
-        numbers[:, 5].astype(np.int64),
-    )
-
-
-def _edges(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Left, top, width and height as edges."""
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
 
 
 def _quality(rows: Sequence[Mapping[str, float | None]], scenes: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from tardal_ros.errors import MissingDependencyError
 from tardal_ros.evaluation.detection import CONFIDENCE, as_table, prepare_test_scenes, score_folder
 from tardal_ros.evaluation.detection_metric import Scores
 from tardal_ros.evaluation.summary import installed_versions
-from tardal_ros.files import replace_bytes, replace_text
+from tardal_ros.files import replace_bytes, replace_text, sha256_of
 from tardal_ros.simulation import CLASSES, VERSION
 from tardal_ros.training.detector_config import MIXED, DetectorConfig
 
@@ -148,7 +147,7 @@ def model_card(config: DetectorConfig, pictures: int, files: list[Path], scores:
         "",
         "| file | sha256 |",
         "| --- | --- |",
-        *(f"| {path.name} | `{hashlib.sha256(path.read_bytes()).hexdigest()}` |" for path in files),
+        *(f"| {path.name} | `{sha256_of(path)}` |" for path in files),
     ]
     for data, of in scores.items():
         for shown, each in of.items():

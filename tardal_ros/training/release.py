@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from torch import nn
 from tardal_ros.datasets.item import Item
 from tardal_ros.evaluation.fusion import as_table, create_fusers, score_fusers
 from tardal_ros.evaluation.summary import installed_versions
-from tardal_ros.files import replace_bytes, replace_text
+from tardal_ros.files import replace_bytes, replace_text, sha256_of
 from tardal_ros.fusion.weights import FLAG, safetensors_bytes
 from tardal_ros.simulation import VERSION
 from tardal_ros.training.config import Pairs, TrainConfig
@@ -80,7 +79,7 @@ def model_card(config: TrainConfig, files: list[Path], table: str) -> str:
         "",
         "| file | sha256 |",
         "| --- | --- |",
-        *(f"| {path.name} | `{hashlib.sha256(path.read_bytes()).hexdigest()}` |" for path in files),
+        *(f"| {path.name} | `{sha256_of(path)}` |" for path in files),
         "",
         "## On validation pairs, which it did not learn from",
         "",

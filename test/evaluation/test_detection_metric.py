@@ -362,7 +362,7 @@ def test_what_the_detector_cannot_know_is_named():
 
 def followed(track, number, box=ONE, ignored=False):
     found = replace(detections(box, names=("tree", "CAR")), track_ids=np.array([track]))
-    return replace(judged(found, objects(box, ignored=[ignored])), object_ids=np.array([number]))
+    return judged(found, replace(objects(box, ignored=[ignored]), object_ids=np.array([number])))
 
 
 def test_switches_of_tracks_are_counted():
@@ -377,5 +377,7 @@ def test_without_tracks_or_numbers_of_objects_there_are_no_switches():
     assert track_switches([]) is None
     assert track_switches([followed(UNTRACKED, 7)]) is None
     assert track_switches([judged(detections(ONE), objects(ONE))]) is None
-    assert track_switches([followed(3, 7), replace(followed(3, 7), object_ids=None)]) is None
+    unnumbered = followed(3, 7)
+    unnumbered = replace(unnumbered, objects=replace(unnumbered.objects, object_ids=None))
+    assert track_switches([followed(3, 7), unnumbered]) is None
     assert track_switches([followed(3, 7, ignored=True)]) is None
