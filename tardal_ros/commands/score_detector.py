@@ -18,8 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, help="folder with vi/, ir/, labels/ and classes.txt (default: rendered test scenes)"
     )
-    parser.add_argument("--fuser", default="laplacian", help="laplacian or tardal (default: %(default)s)")
+    parser.add_argument("--fuser", default="laplacian", help="what fuses the pairs (default: %(default)s)")
     parser.add_argument("--fuser-weights", type=Path, help="weights file of the fuser")
+    parser.add_argument("--scale", type=float, default=1.0, help="fraction of the resolution to fuse at")
     parser.add_argument("--image-size", type=int, help="longer side at which the detector looks (default: its own)")
     parser.add_argument(
         "--trust-weights", action="store_true", help="load a .pt that is not in the list of trusted ones"
@@ -37,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     from tardal_ros.detection.detector import create_detector
     from tardal_ros.evaluation.detection import CONFIDENCE, as_table, prepare_test_scenes, score_folder
     from tardal_ros.files import replace_text
+    from tardal_ros.fusion import create_fuser
+    from tardal_ros.fusion.stage import FusionStage
 
     detector = create_detector(
         arguments.weights,
@@ -44,11 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
         image_size=arguments.image_size,
         trust_weights=arguments.trust_weights,
     )
+    stage = FusionStage(create_fuser(arguments.fuser, arguments.fuser_weights, scale=arguments.scale))
     folder = arguments.data or TEST_SCENES
     if arguments.data is None:
         with Bar("rendered for the test", "scene") as bar:
             prepare_test_scenes(folder, Plan(), bar)
-    scores = score_folder(detector, folder, arguments.fuser, arguments.fuser_weights)
+    scores = score_folder(detector, folder, stage)
     for shown, each in scores.items():
         sys.stdout.write(f"\n{shown}: {each.images} images of {each.scenes} scenes\n\n{as_table(each)}")
     if arguments.out is not None:

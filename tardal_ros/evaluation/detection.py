@@ -12,7 +12,6 @@ from tardal_ros.detection.detector import Detector
 from tardal_ros.detection.inputs import INPUTS, STACK, look
 from tardal_ros.evaluation.detection_metric import RESAMPLES, Figure, Judged, Scores, can_be_scored, score
 from tardal_ros.evaluation.truth import read_folder, save_example
-from tardal_ros.fusion.fuser import create_fuser
 from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.simulation import VISIBLE, Scene
 from tardal_ros.types import Detections
@@ -43,24 +42,22 @@ def prepare_test_scenes(
 
 
 def score_folder(
-    detector: Detector, folder: Path, fuser: str = "laplacian", weights: Path | None = None, resamples: int = RESAMPLES
+    detector: Detector, folder: Path, stage: FusionStage, resamples: int = RESAMPLES
 ) -> dict[str, Scores]:
     """Scores a detector on a folder of labelled pairs, by what it looks at (see `detection.inputs`).
 
     Args:
         detector: Its confidence threshold should be low (see `CONFIDENCE`).
         folder: See `read_folder`.
-        fuser: What fuses the pairs.
-        weights: Weights file of the fuser.
+        stage: What fuses the pairs.
         resamples: See `score`.
 
     Returns:
         The scores on fused, visible and infrared images, or on the stack where the detector takes four channels.
 
     Raises:
-        RigError: The folder or the fuser cannot be used, or none of the detector's classes is in the labels.
+        RigError: The folder cannot be used, or none of the detector's classes is in the labels.
     """
-    stage = FusionStage(create_fuser(fuser, weights))
     inputs = [name for name in INPUTS if (name == "stack") == (detector.channels == STACK)]
     judged: dict[str, list[Judged]] = {name: [] for name in inputs}
     for example in read_folder(folder):

@@ -20,7 +20,7 @@ class DetectorConfig(Section):
     """How to train a detector on rendered scenes.
 
     Attributes:
-        model: An ultralytics detection architecture by name; it starts from random weights.
+        model: An ultralytics detection architecture by name.
         fuser: What fuses the pairs.
         image_size: Longer side of the images trained on, in pixels; a multiple of 32.
         batch: Images per step.
@@ -32,10 +32,12 @@ class DetectorConfig(Section):
         validation: The *train* scenes to validate on after each epoch; none of those to learn from.
         test: The *test* scenes for the figures of the model card.
         fuser_weights: Weights file of the fuser; empty for none.
+        scale: Fraction of the resolution that it fuses at, as in the rig where the detector will work.
         inputs: What the detector learns to look at: `MIXED`, or one of `detection.inputs.INPUTS` alone.
         start: Weights (`.safetensors`) of a detector of the same architecture to start from, whatever its classes;
             empty for random ones.
         hsv: Whether hue, saturation and brightness of the images are varied; those of a stack never are.
+        name: What its files are called.
     """
 
     model: str
@@ -50,9 +52,11 @@ class DetectorConfig(Section):
     validation: Scenes
     test: Scenes
     fuser_weights: str = ""
+    scale: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     inputs: Literal[_INPUTS] = MIXED  # type: ignore[valid-type]
     start: str = ""
     hsv: bool = True
+    name: Annotated[str, Field(pattern=r"^[\w-]+$")] = "detector"
 
     @model_validator(mode="after")
     def _fits(self) -> DetectorConfig:

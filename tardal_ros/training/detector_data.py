@@ -111,7 +111,7 @@ def fusion_stage(config: DetectorConfig) -> FusionStage:
     Raises:
         RigError: There is no such fuser, or its weights cannot be used.
     """
-    return FusionStage(create_fuser(config.fuser, config.weights_of_fuser))
+    return FusionStage(create_fuser(config.fuser, config.weights_of_fuser, scale=config.scale))
 
 
 def line_of(config: DetectorConfig, part: str, name: str) -> str:
@@ -192,6 +192,7 @@ class _MadeWith(Section):
     renderer: str
     fuser: str
     fuser_weights: str = ""
+    scale: float = 1.0
     inputs: str = MIXED
     image_size: int
     images: tuple[int, int]
@@ -203,6 +204,7 @@ def _made_with(config: DetectorConfig) -> _MadeWith:
         renderer=VERSION,
         fuser=config.fuser,
         fuser_weights=config.fuser_weights,
+        scale=config.scale,
         inputs=config.inputs,
         image_size=config.image_size,
         images=(config.train.images, config.validation.images),

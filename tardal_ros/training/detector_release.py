@@ -19,6 +19,7 @@ from tardal_ros.evaluation.summary import installed_versions
 from tardal_ros.files import replace_bytes, replace_text, sha256_of
 from tardal_ros.simulation import CLASSES, VERSION
 from tardal_ros.training.detector_config import MIXED, DetectorConfig
+from tardal_ros.training.detector_data import fusion_stage
 
 
 def release(
@@ -35,7 +36,8 @@ def release(
         config: How it was trained.
         model: The trained `ultralytics.nn.tasks.DetectionModel`.
         data: The folder of the data set; test scenes go to `test/` in it.
-        folder: Where to write `detector.onnx`, `detector.safetensors`, `detector.json` and `detector.md`.
+        folder: Where to write the weights as `.onnx` and `.safetensors`, and the figures as `.json` and `.md`, all
+            under the configuration's name.
         on_scene: Called as test scenes are rendered.
         real: Folder of labelled real pairs to score on as well.
 
@@ -46,17 +48,17 @@ def release(
         RigError: A folder cannot be read or written.
         MissingDependencyError: A library is not installed.
     """
-    onnx, state = folder / "detector.onnx", folder / "detector.safetensors"
+    onnx, state = folder / f"{config.name}.onnx", folder / f"{config.name}.safetensors"
     replace_bytes(onnx, export_onnx(model, config.image_size))
     replace_bytes(state, state_dict(model, config.model, config.image_size))
     prepare_test_scenes(data / "test", config.test.plan(), on_scene)
     detector = create_detector(onnx, confidence=CONFIDENCE, device="cpu")
-    fuser = config.fuser, config.weights_of_fuser
-    scores = {"rendered test scenes": score_folder(detector, data / "test", *fuser)}
+    stage = fusion_stage(config)
+    scores = {"rendered test scenes": score_folder(detector, data / "test", stage)}
     if real is not None:
-        scores[f"{real.name}, zero-shot"] = score_folder(detector, real, *fuser)
+        scores[f"{real.name}, zero-shot"] = score_folder(detector, real, stage)
     figures = {name: {shown: asdict(each) for shown, each in of.items()} for name, of in scores.items()}
-    table, card = folder / "detector.json", folder / "detector.md"
+    table, card = folder / f"{config.name}.json", folder / f"{config.name}.md"
     replace_text(table, json.dumps(figures, indent=1) + "\n")
     training = len((data / "train.txt").read_text("utf-8").split())
     replace_text(card, model_card(config, training, [onnx, state], scores))
@@ -121,6 +123,7 @@ def model_card(config: DetectorConfig, pictures: int, files: list[Path], scores:
     versions = installed_versions()
     plan, steps = config.train, config.epochs * -(-pictures // config.batch)
     weights = f" with `{config.fuser_weights}`" if config.fuser_weights else ""
+    weights += f" at {config.scale:g} of the resolution" if config.scale < 1.0 else ""
     looks = {
         MIXED: f"every pair fused by `{config.fuser}`{weights}, and visible or infrared by itself in turn",
         "fused": f"every pair fused by `{config.fuser}`{weights}",

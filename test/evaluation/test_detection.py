@@ -12,6 +12,8 @@ from tardal_ros.detection.boxes import Boxes
 from tardal_ros.detection.detector import Detector
 from tardal_ros.detection.laps import Laps
 from tardal_ros.evaluation.detection import LOOKS, as_table, score_folder, score_run
+from tardal_ros.fusion import create_fuser
+from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.types import Detections
 
 
@@ -50,7 +52,7 @@ def warm_cars(tmp_path):
 
 
 def test_each_spectrum_is_scored_by_itself(warm_cars):
-    scores = score_folder(Detector(Bright(), confidence=0.01), warm_cars, resamples=20)
+    scores = score_folder(Detector(Bright(), confidence=0.01), warm_cars, FusionStage(create_fuser("laplacian")), resamples=20)
 
     assert scores["infrared"].map50.value == 1.0 and scores["visible"].map50.value == 0.0
     assert set(scores) == {"fused", "visible", "infrared"}
@@ -58,7 +60,7 @@ def test_each_spectrum_is_scored_by_itself(warm_cars):
 
 
 def test_the_table_tells_value_interval_and_count(warm_cars):
-    table = as_table(score_folder(Detector(Bright()), warm_cars, resamples=20)["infrared"])
+    table = as_table(score_folder(Detector(Bright()), warm_cars, FusionStage(create_fuser("laplacian")), resamples=20)["infrared"])
 
     assert "| all | 1.000 | 1.000 to 1.000 | 4 |" in table
     assert "| car | 1.000 |" in table and "| real | 1.000 |" in table

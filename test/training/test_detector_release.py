@@ -47,8 +47,10 @@ def test_what_ships_is_the_trained_model_and_its_figures(model, tiny, tmp_path, 
     data, out = tmp_path / "data", tmp_path / "out"
     data.mkdir()
     (data / "train.txt").write_text("./images/train/a.jpg\n" * 5)
-    onnx, state, table, card = release(tiny, model, data, out, lambda done, total: None, None)
+    told = tiny.but(name="fused_small", scale=0.5)
+    onnx, state, table, card = release(told, model, data, out, lambda done, total: None, None)
 
+    assert {path.stem for path in (onnx, state, table, card)} == {"fused_small"}
     exported, image = create_detector(onnx, confidence=0.0), np.zeros((48, 64, 3), np.uint8)
     assert exported.names == CLASSES
     found, expected = exported.detect(image), detector_of(model, 64)
@@ -70,5 +72,5 @@ def test_what_ships_is_the_trained_model_and_its_figures(model, tiny, tmp_path, 
     assert f"| Car | {figures['fused']['classes']['Car']['value']:.3f} |" in text and "| fog |" in text
     for path in (onnx, state):
         assert hashlib.sha256(path.read_bytes()).hexdigest() in text
-    for word in ("AGPL-3.0", "renderer version", "seed 0", "6 steps of 2 pictures", "5 pictures"):
+    for word in ("AGPL-3.0", "renderer version", "seed 0", "6 steps of 2 pictures", "5 pictures", "at 0.5 of the resolution"):
         assert word in text, word
