@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("weights", help="detector to score: hog, or a model file .onnx or .pt")
     parser.add_argument(
-        "--data", type=Path, help="folder with vi/, ir/, labels/ and classes.txt (default: rendered test scenes)"
+        "--data", type=Path, help="labelled data set in any layout of `train` (default: rendered test scenes)"
     )
     parser.add_argument("--fuser", default="laplacian", help="what fuses the pairs (default: %(default)s)")
     parser.add_argument("--fuser-weights", type=Path, help="weights file of the fuser")
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from tardal_ros.datasets.rendered import Plan
     from tardal_ros.detection.detector import create_detector
-    from tardal_ros.evaluation.detection import CONFIDENCE, as_table, prepare_test_scenes, score_folder
+    from tardal_ros.evaluation.detection import CONFIDENCE, as_table, open_labelled, score_dataset, test_scenes
     from tardal_ros.files import replace_text
     from tardal_ros.fusion import create_fuser
     from tardal_ros.fusion.stage import FusionStage
@@ -48,11 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
         trust_weights=arguments.trust_weights,
     )
     stage = FusionStage(create_fuser(arguments.fuser, arguments.fuser_weights, scale=arguments.scale))
-    folder = arguments.data or TEST_SCENES
-    if arguments.data is None:
-        with Bar("rendered for the test", "scene") as bar:
-            prepare_test_scenes(folder, Plan(), bar)
-    scores = score_folder(detector, folder, stage)
+    dataset = open_labelled(arguments.data) if arguments.data else test_scenes(Plan(), TEST_SCENES)
+    with Bar("tested", "pair") as bar:
+        scores = score_dataset(detector, dataset, stage, on_pair=bar)
     for shown, each in scores.items():
         sys.stdout.write(f"\n{shown}: {each.images} images of {each.scenes} scenes\n\n{as_table(each)}")
     if arguments.out is not None:

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         model = train(config, data, arguments.out, in_steps(bar))
     from tardal_ros.training.detector_release import release
 
-    with Bar("rendered for the test", "scene") as bar:
+    with Bar("tested", "pair") as bar:
         files = release(config, model, arguments.data, arguments.out, bar, arguments.real)
     sys.stdout.writelines(f"{path}\n" for path in files)
     return 0

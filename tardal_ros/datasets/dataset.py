@@ -15,7 +15,7 @@ import numpy as np
 from tardal_ros.capture.folder import read_image
 from tardal_ros.capture.pairs import as_infrared, as_visible
 from tardal_ros.datasets.item import Dataset, Image, Item, Sample
-from tardal_ros.datasets.labels import class_names, read_objects, read_voc, read_yolo
+from tardal_ros.datasets.labels import class_names, read_voc, read_yolo
 from tardal_ros.datasets.layouts import Layout, find_layout, parts_of, pictures, side_by_side
 from tardal_ros.datasets.splits import Split, in_scenes, read_split
 from tardal_ros.errors import RigError
@@ -158,14 +158,11 @@ class FolderDataset:
                 )
         if seen is None and self._infer_seen:
             seen = seen_of(infrared)
-        scene, condition, objects = sample.scene, sample.condition, None
-        if sample.labels is not None and self._layout.suffix == ".json":
-            told, objects = read_objects(sample.labels)
-            scene, condition = told.scene, told.condition
-        elif sample.labels is not None:
+        objects = None
+        if sample.labels is not None:
             read = read_yolo if self._layout.suffix == ".txt" else read_voc
             objects = read(sample.labels, visible.shape, self.names)
-        return Item(sample.name, scene, condition, visible, infrared, objects, target, seen)
+        return Item(sample.name, sample.scene, sample.condition, visible, infrared, objects, target, seen)
 
 
 def open_dataset(
@@ -195,7 +192,7 @@ def open_dataset(
     if on_broken not in BROKEN:
         raise RigError(f"on_broken is '{on_broken}': choose one of {', '.join(BROKEN)}.")
     found = find_layout(root, layout)
-    if not labels and found.whole:  # else they tell which pairs are whole
+    if not labels:
         found = replace(found, labels="", classes=())
     split = read_split(file_list, part) if file_list is not None else Split()
     pairs, broken = _pairs(root, found, _part_folders(root, found, part, split))
@@ -206,8 +203,7 @@ def open_dataset(
         absent = f"is listed, but there is no such picture in {root}"
         broken = {name: broken.get(name, f"{name} {absent}") for name in names if name not in pairs}
         pairs = {name: pairs[name] for name in names if name in pairs}
-    classes = _class_names(root, found, [sample.labels for sample in pairs.values()])
-    dataset = FolderDataset(root, found, classes, on_broken, infer_seen)
+    dataset = FolderDataset(root, found, _class_names(root, found), on_broken, infer_seen)
     dataset.take(in_scenes(pairs.values(), split.scenes), [Skipped(name, why) for name, why in broken.items()])
     return dataset
 
@@ -271,8 +267,6 @@ def _pairs(root: Path, layout: Layout, parts: Sequence[str]) -> tuple[dict[str, 
         for stem in dict.fromkeys([*own[1], *own[0]]):
             name = f"{part}/{stem}" if len(parts) > 1 else stem
             labels = root / layout.labels.format(part=part) / f"{stem}{layout.suffix}" if layout.labels else None
-            if labels and not layout.whole and not labels.exists():
-                continue
             missing = infrared if stem not in own[0] else visible if stem not in own[1] else None
             if missing is not None:
                 broken[name] = f"{missing / stem}.* is missing, the partner of {(own[0] | own[1])[stem]}"
@@ -291,12 +285,9 @@ def _sample(name: str, layout: Layout, visible: Path, infrared: Path, *rest: Pat
     return FileSample(name, shared[0] if shared else name, condition, visible, infrared, *rest)
 
 
-def _class_names(root: Path, layout: Layout, labels: Sequence[Path | None]) -> tuple[str, ...]:
+def _class_names(root: Path, layout: Layout) -> tuple[str, ...]:
     if not layout.labels or layout.classes:
         return layout.classes
-    if layout.suffix == ".json":
-        first = next(filter(None, labels), None)
-        return read_objects(first)[1].names if first else ()
     path = root / "classes.txt"
     if not path.exists():
         raise RigError(f"{path} is missing: name the classes of {root / layout.labels} in it, or the layout.")

@@ -1,8 +1,7 @@
-"""What is in an image, as data sets write it down: YOLO lines, Pascal VOC annotations, and our own JSON."""
+"""What is in an image, as data sets write it down: YOLO lines and Pascal VOC annotations."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -35,14 +34,6 @@ class Objects:
 
     def __len__(self) -> int:
         return len(self.class_ids)
-
-
-@dataclass(frozen=True)
-class Told:
-    """Where an image belongs, as its JSON file tells it."""
-
-    scene: str
-    condition: str
 
 
 def class_names(path: Path) -> tuple[str, ...]:
@@ -134,45 +125,6 @@ def _voc_box(path: Path, entry: ElementTree.Element, shape: tuple[int, ...]) -> 
     if not (edges[:2] < edges[2:]).all():
         raise RigError(f"{path} has an empty box, with min at or beyond max: correct or remove it.")
     return edges
-
-
-def objects_json(told: Told, objects: Objects) -> str:
-    """What `read_objects` reads: the objects with their ignored ones, which the other formats cannot tell."""
-    return json.dumps(
-        {
-            "scene": told.scene,
-            "condition": told.condition,
-            "names": objects.names,
-            "xyxy": objects.xyxy.tolist(),
-            "class_ids": objects.class_ids.tolist(),
-            "ignored": objects.ignored.tolist(),
-        }
-    )
-
-
-def read_objects(path: Path) -> tuple[Told, Objects]:
-    """Reads what `objects_json` wrote.
-
-    Raises:
-        RigError: The file is missing or broken.
-    """
-    try:
-        told = json.loads(read_text(path))
-        objects = Objects(
-            np.array(told["xyxy"], np.float64).reshape(-1, 4),
-            np.array(told["class_ids"], np.int64),
-            np.array(told["ignored"], np.bool_),
-            tuple(told["names"]),
-        )
-        if not objects.class_ids.shape == objects.ignored.shape == (len(objects.xyxy),):
-            raise ValueError("xyxy, class_ids and ignored must be of one length")
-        if not np.isfinite(objects.xyxy).all():
-            raise ValueError("a box is not finite")
-        if not all(0 <= number < len(objects.names) for number in objects.class_ids.tolist()):
-            raise ValueError(f"a class is none of the {len(objects.names)} names")
-        return Told(str(told["scene"]), str(told["condition"])), objects
-    except (KeyError, TypeError, ValueError) as error:
-        raise RigError(f"{path} is broken ({error!r}): remove it and make the folder anew.") from None
 
 
 def read_text(path: Path) -> str:

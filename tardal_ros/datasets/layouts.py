@@ -37,7 +37,6 @@ class Layout:
         classes: The class names in the order of their numbers; none where `classes.txt` or the label itself tells them.
         needs: What else tells this layout from others.
         scene: Pattern of how the names of pictures of one scene begin; empty where each is a scene of its own.
-        whole: Whether a picture without a label counts, as a broken one; else it was not finished, and is passed over.
     """
 
     name: str
@@ -48,7 +47,6 @@ class Layout:
     classes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     scene: str = ""
-    whole: bool = True
 
     @property
     def in_parts(self) -> bool:
@@ -64,8 +62,6 @@ class Layout:
 # Those that ask for more come before those that ask for less. Those behind `folder` are taken by name only: the numbers
 # in their labels could mean anything.
 LAYOUTS = (
-    # What `evaluation.truth.save_example` writes.
-    Layout("rendered", "ir", "vi", "objects", ".json", whole=False),
     Layout("folder", "ir", "vi", "labels", needs=("classes.txt",)),
     # M3FD_Detection.zip, the form that TarDAL trains on, and M3FD_Fusion.zip, whose 300 pairs have no labels.
     Layout("m3fd", "Ir", "Vis", "Annotation", ".xml", M3FD_CLASSES),

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tardal_ros.datasets.rendered import Plan, objects_of, rendered_examples
+from tardal_ros.datasets.dataset import open_dataset
+from tardal_ros.datasets.item import Dataset
+from tardal_ros.datasets.rendered import Plan, RenderedDataset, objects_of
 from tardal_ros.detection.detector import Detector
 from tardal_ros.detection.inputs import INPUTS, STACK, look
+from tardal_ros.errors import RigError
 from tardal_ros.evaluation.detection_metric import RESAMPLES, Figure, Judged, Scores, can_be_scored, score
-from tardal_ros.evaluation.truth import read_folder, save_example
 from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.simulation import VISIBLE, Scene
 from tardal_ros.types import Detections
@@ -19,52 +21,73 @@ from tardal_ros.types import Detections
 # A precision is the mean over all recalls, so that detections of little confidence count too.
 CONFIDENCE = 0.01
 
+_FULL = 1024
+"""Longer side of the images of the rendered rig, in pixels."""
+
 LOOKS = 24
 """Images of a run that are held against the truth."""
 
 
-def prepare_test_scenes(
-    folder: Path, plan: Plan, on_scene: Callable[[int, int], None] = lambda done, all: None
-) -> None:
-    """Renders *test* scenes into a folder for `score_folder`; what is there already is kept.
+def test_scenes(plan: Plan, keep: Path) -> RenderedDataset:
+    """Rendered *test* scenes at the rig's full size, to judge by.
+
+    Args:
+        plan: Which of them.
+        keep: Folder where they are kept for the next time.
 
     Raises:
-        RigError: The folder cannot be written.
+        RigError: There are no such scenes.
     """
-    scenes = plan.scenes()
-    for done, (seed, condition) in enumerate(scenes):
-        on_scene(done, len(scenes))
-        done_before = list((folder / "objects").glob(f"test_{condition}_{seed}_*.json"))
-        if len(done_before) < plan.images:
-            for example in rendered_examples(seed, condition, "test", plan.times()):
-                save_example(folder, example)
-    on_scene(len(scenes), len(scenes))
+    return RenderedDataset(plan, "test", _FULL, keep, cache_bytes=0)
 
 
-def score_folder(
-    detector: Detector, folder: Path, stage: FusionStage, resamples: int = RESAMPLES
+def open_labelled(root: Path, file_list: Path | None = None) -> Dataset:
+    """Lists a data set to judge by; the black border of warped infrared pictures does not count as seen.
+
+    Args:
+        root: Its folder, see `datasets.layouts`.
+        file_list: Which of its pictures, see `open_dataset`.
+
+    Raises:
+        RigError: Something is missing or broken, or there are no labels; the sentence names it.
+    """
+    dataset = open_dataset(root, file_list=file_list, infer_seen=True)
+    if not dataset.names:
+        raise RigError(f"{root} has no labels to judge by: give a labelled data set.")
+    return dataset
+
+
+def score_dataset(
+    detector: Detector,
+    dataset: Dataset,
+    stage: FusionStage,
+    resamples: int = RESAMPLES,
+    on_pair: Callable[[int, int], None] = lambda done, all: None,
 ) -> dict[str, Scores]:
-    """Scores a detector on a folder of labelled pairs, by what it looks at (see `detection.inputs`).
+    """Scores a detector on labelled pairs, by what it looks at (see `detection.inputs`).
 
     Args:
         detector: Its confidence threshold should be low (see `CONFIDENCE`).
-        folder: See `read_folder`.
+        dataset: See `open_labelled`, and `datasets.rendered.RenderedDataset`.
         stage: What fuses the pairs.
         resamples: See `score`.
+        on_pair: Called with the number of pairs that are done and that there are.
 
     Returns:
         The scores on fused, visible and infrared images, or on the stack where the detector takes four channels.
 
     Raises:
-        RigError: The folder cannot be used, or none of the detector's classes is in the labels.
+        RigError: A pair cannot be read or fused, or none of the detector's classes is in the labels.
     """
     inputs = [name for name in INPUTS if (name == "stack") == (detector.channels == STACK)]
     judged: dict[str, list[Judged]] = {name: [] for name in inputs}
-    for example in read_folder(folder):
-        fused = stage.process(example.pair)
+    for index in range(len(dataset)):
+        item = dataset.load(index)
+        assert item.objects is not None
+        fused = stage.process(item.pair())
         for name, images in judged.items():
-            found = detector.detect(look(fused, name))
-            images.append(Judged(example.scene, example.condition, found, example.objects))
+            images.append(Judged(item.scene, item.condition, detector.detect(look(fused, name)), item.objects))
+        on_pair(index + 1, len(dataset))
     return {name: score(images, resamples) for name, images in judged.items()}
 
 

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tardal_ros.datasets.dataset import open_dataset
 from tardal_ros.datasets.item import Dataset, Item, Sample
 from tardal_ros.datasets.labels import Objects
 from tardal_ros.datasets.rendered import Plan, RenderedDataset, shrunk
 from tardal_ros.datasets.splits import folds
 from tardal_ros.detection.inputs import look
 from tardal_ros.errors import RigError
+from tardal_ros.evaluation.detection import open_labelled
 from tardal_ros.evaluation.detection_metric import Judged, score
 from tardal_ros.files import replace_bytes, replace_text
 from tardal_ros.fusion.stage import FusionStage
@@ -242,10 +242,7 @@ def _render(plan: Plan, split: str, longest: int, keep: Path) -> None:
 
 
 def _photos(root: Path, file_list: Path | None, longest: int) -> list[Item]:
-    dataset = open_dataset(root, file_list=file_list, infer_seen=True)
-    if not dataset.names:
-        raise RigError(f"{root} has no labels to judge by: give a labelled data set.")
-    return [shrunk(item, longest) for item in _items(dataset)]
+    return [shrunk(item, longest) for item in _items(open_labelled(root, file_list))]
 
 
 def _items(dataset: Dataset) -> Iterator[Item]:

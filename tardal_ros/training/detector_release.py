@@ -13,7 +13,7 @@ from typing import Any
 from tardal_ros.detection.detector import create_detector
 from tardal_ros.detection.offline import contained
 from tardal_ros.errors import MissingDependencyError
-from tardal_ros.evaluation.detection import CONFIDENCE, as_table, prepare_test_scenes, score_folder
+from tardal_ros.evaluation.detection import CONFIDENCE, as_table, open_labelled, score_dataset, test_scenes
 from tardal_ros.evaluation.detection_metric import Scores
 from tardal_ros.evaluation.summary import installed_versions
 from tardal_ros.files import replace_bytes, replace_text, sha256_of
@@ -27,7 +27,7 @@ def release(
     model: Any,
     data: Path,
     folder: Path,
-    on_scene: Callable[[int, int], None],
+    on_pair: Callable[[int, int], None],
     real: Path | None,
 ) -> list[Path]:
     """Exports a trained detector, scores what was exported, and writes its model card.
@@ -35,10 +35,10 @@ def release(
     Args:
         config: How it was trained.
         model: The trained `ultralytics.nn.tasks.DetectionModel`.
-        data: The folder of the data set; test scenes go to `test/` in it.
+        data: The folder of the data set; test scenes are kept in `test/` in it.
         folder: Where to write the weights as `.onnx` and `.safetensors`, and the figures as `.json` and `.md`, all
             under the configuration's name.
-        on_scene: Called as test scenes are rendered.
+        on_pair: Called with how many pairs of the test scenes are done and how many there are.
         real: Folder of labelled real pairs to score on as well.
 
     Returns:
@@ -51,12 +51,12 @@ def release(
     onnx, state = folder / f"{config.name}.onnx", folder / f"{config.name}.safetensors"
     replace_bytes(onnx, export_onnx(model, config.image_size))
     replace_bytes(state, state_dict(model, config.model, config.image_size))
-    prepare_test_scenes(data / "test", config.test.plan(), on_scene)
     detector = create_detector(onnx, confidence=CONFIDENCE, device="cpu")
     stage = fusion_stage(config)
-    scores = {"rendered test scenes": score_folder(detector, data / "test", stage)}
+    scenes = test_scenes(config.test.plan(), data / "test")
+    scores = {"rendered test scenes": score_dataset(detector, scenes, stage, on_pair=on_pair)}
     if real is not None:
-        scores[f"{real.name}, zero-shot"] = score_folder(detector, real, stage)
+        scores[f"{real.name}, zero-shot"] = score_dataset(detector, open_labelled(real), stage)
     figures = {name: {shown: asdict(each) for shown, each in of.items()} for name, of in scores.items()}
     table, card = folder / f"{config.name}.json", folder / f"{config.name}.md"
     replace_text(table, json.dumps(figures, indent=1) + "\n")

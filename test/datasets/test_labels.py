@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tardal_ros.datasets.labels import Objects, Told, class_names, objects_json, read_objects, read_voc, read_yolo
+from tardal_ros.datasets.labels import class_names, read_voc, read_yolo
 from tardal_ros.errors import RigError
 from tardal_ros.simulation.labels import yolo_lines
 
@@ -125,40 +123,3 @@ def test_an_annotation_that_declares_entities_is_not_read(tmp_path):
     (tmp_path / "a.xml").write_text(bomb)
     with pytest.raises(RigError, match="declares a document type"):
         read_voc(tmp_path / "a.xml", SHAPE, NAMES)
-
-
-def test_our_own_labels_come_back_as_they_were_written(tmp_path):
-    objects = Objects(np.array([[1.5, 2.0, 20.0, 19.0]]), np.array([1]), np.array([True]), NAMES)
-    (tmp_path / "a.json").write_text(objects_json(Told("street", "fog"), objects))
-    told, read = read_objects(tmp_path / "a.json")
-
-    assert told == Told("street", "fog")
-    assert read.xyxy.tolist() == objects.xyxy.tolist() and read.class_ids.tolist() == [1]
-    assert read.ignored.tolist() == [True] and read.names == NAMES
-
-
-def test_our_own_labels_that_are_broken_are_named(tmp_path):
-    (tmp_path / "a.json").write_text(json.dumps({"scene": "x"}))
-    with pytest.raises(RigError, match=r"a\.json is broken"):
-        read_objects(tmp_path / "a.json")
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"class_ids": [3]}, "a class is none of the 1 names"),
-        ({"class_ids": [-1]}, "a class is none of the 1 names"),
-        ({"class_ids": [0, 0]}, "of one length"),
-        ({"ignored": []}, "of one length"),
-        ({"ignored": False}, "of one length"),
-        ({"xyxy": [[1, 2, 3]]}, "reshape"),
-        ({"xyxy": [[1, 2, 3, float("nan")]]}, "a box is not finite"),
-        ({"names": 3}, "TypeError"),
-    ],
-)
-def test_our_own_labels_that_contradict_themselves_are_named(tmp_path, changes, sentence):
-    objects = Objects(np.array([[1.5, 2.0, 20.0, 19.0]]), np.array([0]), np.array([True]), ("person",))
-    whole = json.loads(objects_json(Told("street", "fog"), objects))
-    (tmp_path / "a.json").write_text(json.dumps(whole | changes))
-    with pytest.raises(RigError, match=rf"a\.json is broken.*{sentence}"):
-        read_objects(tmp_path / "a.json")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +13,8 @@ pytest.importorskip("pycocotools", reason="needs pycocotools: `make test` sets i
 from tardal_ros.detection.boxes import Boxes
 from tardal_ros.detection.detector import Detector
 from tardal_ros.detection.laps import Laps
-from tardal_ros.evaluation.detection import LOOKS, as_table, score_folder, score_run
+from tardal_ros.errors import RigError
+from tardal_ros.evaluation.detection import LOOKS, as_table, open_labelled, score_dataset, score_run
 from tardal_ros.fusion import create_fuser
 from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.types import Detections
@@ -51,16 +54,61 @@ def warm_cars(tmp_path):
     return tmp_path
 
 
-def test_each_spectrum_is_scored_by_itself(warm_cars):
-    scores = score_folder(Detector(Bright(), confidence=0.01), warm_cars, FusionStage(create_fuser("laplacian")), resamples=20)
+@pytest.fixture
+def laplacian():
+    return FusionStage(create_fuser("laplacian"))
+
+
+def test_each_spectrum_is_scored_by_itself(warm_cars, laplacian):
+    scores = score_dataset(
+        Detector(Bright(), confidence=0.01),
+        open_labelled(warm_cars),
+        laplacian,
+        resamples=20,
+    )
 
     assert scores["infrared"].map50.value == 1.0 and scores["visible"].map50.value == 0.0
     assert set(scores) == {"fused", "visible", "infrared"}
     assert scores["infrared"].images == scores["infrared"].scenes == 4
 
 
-def test_the_table_tells_value_interval_and_count(warm_cars):
-    table = as_table(score_folder(Detector(Bright()), warm_cars, FusionStage(create_fuser("laplacian")), resamples=20)["infrared"])
+def test_progress_is_told_by_pairs(warm_cars, laplacian):
+    told = []
+    score_dataset(
+        Detector(Bright()), open_labelled(warm_cars), laplacian, 20, lambda done, total: told.append((done, total))
+    )
+
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_the_black_border_of_a_warped_picture_is_not_seen(warm_cars):
+    infrared = np.full((48, 64), 90, np.uint8)
+    infrared[:, :12] = 0
+    cv2.imwrite(str(warm_cars / "ir" / "0.png"), infrared)
+    seen = open_labelled(warm_cars).load(0).seen
+
+    assert not seen[:, :12].any() and seen[:, 16:].all()
+
+
+def test_a_data_set_without_labels_is_refused(warm_cars):
+    shutil.rmtree(warm_cars / "labels")
+    with pytest.raises(RigError, match="has no labels to judge by"):
+        open_labelled(warm_cars)
+
+
+def test_the_real_pairs_are_read():
+    folder = Path(__file__).resolve().parents[2].parent / "shared/data/msrs"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/data/msrs beside the repository")
+    dataset = open_labelled(folder)
+    ids = np.concatenate([dataset.load(index).objects.class_ids for index in range(len(dataset))])
+
+    assert len(dataset) == 34 and dataset.names == ("person", "bicycle", "car")
+    assert np.bincount(ids).tolist() == [150, 12, 32]
+
+
+def test_the_table_tells_value_interval_and_count(warm_cars, laplacian):
+    table = as_table(score_dataset(Detector(Bright()), open_labelled(warm_cars), laplacian, resamples=20)["infrared"])
 
     assert "| all | 1.000 | 1.000 to 1.000 | 4 |" in table
     assert "| car | 1.000 |" in table and "| real | 1.000 |" in table

@@ -12,16 +12,18 @@ pytest.importorskip("onnx", reason="needs onnx: `make test` sets it up")
 pytest.importorskip("onnxruntime", reason="needs onnxruntime: `make test` sets it up")
 pytest.importorskip("safetensors", reason="needs safetensors: `make test` sets it up")
 
+from tardal_ros.datasets.item import Item
 from tardal_ros.datasets.labels import Objects
-from tardal_ros.datasets.rendered import Example
 from tardal_ros.detection import create_detector
 from tardal_ros.detection.offline import contained
-from tardal_ros.evaluation.truth import save_example
 from tardal_ros.simulation import CLASSES
 from tardal_ros.training import detector_release
 from tardal_ros.training.detector_release import release
 from tardal_ros.training.detector_trainer import detector_of
-from tardal_ros.types import Frame, Pair, View
+
+
+class Pairs(list):
+    load = list.__getitem__
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +39,15 @@ def model():
 
 
 def test_what_ships_is_the_trained_model_and_its_figures(model, tiny, tmp_path, monkeypatch):
-    def one_pair(folder, plan, on_scene):
-        image = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
-        pair = Pair(View(Frame(image, 0)), View(Frame(image[..., 0].copy(), 0)))
-        there = Objects(np.array([[16.0, 12.0, 48.0, 36.0]]), np.array([1]), np.array([False]), CLASSES)
-        save_example(folder, Example("one", "scene", "fog", pair, there))
-
-    monkeypatch.setattr(detector_release, "prepare_test_scenes", one_pair)
+    image = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    there = Objects(np.array([[16.0, 12.0, 48.0, 36.0]]), np.array([1]), np.array([False]), CLASSES)
+    one = Item("one", "scene", "fog", image, image[..., 0].copy(), there)
+    monkeypatch.setattr(detector_release, "test_scenes", lambda plan, keep: Pairs([one]))
     data, out = tmp_path / "data", tmp_path / "out"
     data.mkdir()
     (data / "train.txt").write_text("./images/train/a.jpg\n" * 5)
-    told = tiny.but(name="fused_small", scale=0.5)
-    onnx, state, table, card = release(told, model, data, out, lambda done, total: None, None)
+    config = tiny.but(name="fused_small", scale=0.5)
+    onnx, state, table, card = release(config, model, data, out, lambda done, total: None, None)
 
     assert {path.stem for path in (onnx, state, table, card)} == {"fused_small"}
     exported, image = create_detector(onnx, confidence=0.0), np.zeros((48, 64, 3), np.uint8)
@@ -72,5 +71,12 @@ def test_what_ships_is_the_trained_model_and_its_figures(model, tiny, tmp_path, 
     assert f"| Car | {figures['fused']['classes']['Car']['value']:.3f} |" in text and "| fog |" in text
     for path in (onnx, state):
         assert hashlib.sha256(path.read_bytes()).hexdigest() in text
-    for word in ("AGPL-3.0", "renderer version", "seed 0", "6 steps of 2 pictures", "5 pictures", "at 0.5 of the resolution"):
+    for word in (
+        "AGPL-3.0",
+        "renderer version",
+        "seed 0",
+        "6 steps of 2 pictures",
+        "5 pictures",
+        "at 0.5 of the resolution",
+    ):
         assert word in text, word
