@@ -17,6 +17,7 @@ NAMES = (
     "pairing",
     "registration",
     "fusion",
+    "dgfusion",
     "detection",
     "rig",
     "simulation",

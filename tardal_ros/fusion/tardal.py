@@ -16,6 +16,8 @@ import torch  # isort: skip
 from torch import Tensor, nn  # isort: skip
 from torch.nn.utils.fusion import fuse_conv_bn_eval  # isort: skip
 
+from tardal_ros.fusion.device import find_device  # isort: skip
+
 COUNTER = "num_batches_tracked"
 
 
@@ -172,25 +174,6 @@ def normalise_by_image(generator: Generator) -> Generator:
             module.train()
             module.track_running_stats = False
     return generator
-
-
-def find_device(name: str) -> torch.device:
-    """Turns a device's name into a device.
-
-    Raises:
-        RigError: There is no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError):
-        raise RigError(f"There is no device '{name}': use auto, cpu, cuda or cuda:N.") from None
-    if device.type not in ("cpu", "cuda"):
-        raise RigError(f"There is no device '{name}': use auto, cpu, cuda or cuda:N.")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise RigError(f"Device '{name}' is not there, torch sees {torch.cuda.device_count()} GPUs: use cpu or auto.")
-    return device
 
 
 def _convolution(channels: int, out: int) -> nn.Conv2d:

@@ -178,8 +178,3 @@ def test_weights_of_another_network(formula_state, save_weights, change, words):
 def test_devices_that_are_not_there(name, formula_state, save_weights):
     with pytest.raises(RigError, match="auto"):
         create_fuser("tardal", save_weights(formula_state()), name)
-
-
-def test_auto_finds_a_device():
-    assert tardal.find_device("auto").type in ("cpu", "cuda")
-    assert tardal.find_device("cpu") == torch.device("cpu")
