@@ -42,6 +42,7 @@ class Plan:
         first: The first seed.
         images: Moments of each scene.
         every: Seconds from one to the next.
+        view: From a car's roof, or from a drone: one of `simulation.VIEWS`.
     """
 
     conditions: tuple[str, ...] = ("day", "overcast", "night", "challenge")
@@ -49,6 +50,7 @@ class Plan:
     first: int = 0
     images: int = 6
     every: float = 5.0
+    view: str = "vehicle"
 
     def scenes(self) -> list[tuple[int, str]]:
         """Seed and condition of each scene."""
@@ -94,7 +96,9 @@ def objects_of(truth: Truth, smallest: float = SMALLEST) -> Objects:
     return Objects(xyxy, class_ids, hidden | small, CLASSES, numbers)
 
 
-def rendered_examples(seed: int, condition: str, split: str, times: Iterable[float]) -> Iterator[Example]:
+def rendered_examples(
+    seed: int, condition: str, split: str, times: Iterable[float], view: str = "vehicle"
+) -> Iterator[Example]:
     """Renders moments of a scene and registers them as the rig does.
 
     Args:
@@ -102,21 +106,22 @@ def rendered_examples(seed: int, condition: str, split: str, times: Iterable[flo
         condition: See `Scene`.
         split: See `Scene`.
         times: Seconds of the scene.
+        view: See `Scene`.
 
     Raises:
         RigError: There is no such scene.
     """
-    return (example for example, _ in _moments(seed, condition, split, times, targets=False))
+    return (example for example, _ in _moments(seed, condition, split, times, view, targets=False))
 
 
 def _moments(
-    seed: int, condition: str, split: str, times: Iterable[float], targets: bool
+    seed: int, condition: str, split: str, times: Iterable[float], view: str, targets: bool
 ) -> Iterator[tuple[Example, Image]]:
     """Examples, with the masks of thermal targets where they are asked for (black ones else)."""
     gc.collect()  # the scene before is a ring of few objects with large arrays, which Python is slow to notice
-    scene = Scene(seed, condition, split)
+    scene = Scene(seed, condition, split, view=view)
     stage = RegistrationStage(to_rig(scene.rig))
-    name = scene_name(seed, condition, split)
+    name = scene_name(seed, condition, split, view)
     for index, time in enumerate(times):
         images = {stream: scene.view(stream, time) for stream in (VISIBLE, INFRARED)}
         # The moments are too far apart for the AGC to carry anything from one to the next.
@@ -130,9 +135,9 @@ def _moments(
         yield Example(f"{name}_{index:05d}", name, scene.hazard or condition, pair, objects), target
 
 
-def scene_name(seed: int, condition: str, split: str) -> str:
+def scene_name(seed: int, condition: str, split: str, view: str = "vehicle") -> str:
     """What a scene is called among the others."""
-    return f"{split}_{condition}_{seed}"
+    return f"{split}_{condition}_{seed}" if view == "vehicle" else f"{split}_{view}_{condition}_{seed}"
 
 
 def _raw_pair(geometry: RigGeometry, images: dict[str, Array], stamp: int) -> Pair:
@@ -182,7 +187,7 @@ class RenderedDataset:
         self._plan, self._split, self._longest = plan, split, longest
         self._keep, self._limit = keep, cache_bytes
         self._cache: OrderedDict[int, tuple[Item, ...]] = OrderedDict()
-        names = [scene_name(seed, condition, split) for seed, condition in self._scenes]
+        names = [scene_name(seed, condition, split, plan.view) for seed, condition in self._scenes]
         self.samples = tuple(
             Sample(f"{name}_{index:05d}", name, condition)
             for name, (_, condition) in zip(names, self._scenes, strict=True)
@@ -210,7 +215,7 @@ class RenderedDataset:
         """There is nothing that could be broken."""
 
     def _render(self, scene: int) -> tuple[Item, ...]:
-        moments = _moments(*self._scenes[scene], self._split, self._plan.times(), targets=True)
+        moments = _moments(*self._scenes[scene], self._split, self._plan.times(), self._plan.view, targets=True)
         items = tuple(shrunk(_item(example, target), self._longest) for example, target in moments)
         if self._keep is not None:
             replace_bytes(self._path(scene), _packed(items))
@@ -226,7 +231,7 @@ class RenderedDataset:
 
     def _path(self, scene: int) -> Path:
         assert self._keep is not None
-        plan, name = self._plan, scene_name(*self._scenes[scene], self._split)
+        plan, name = self._plan, scene_name(*self._scenes[scene], self._split, self._plan.view)
         return self._keep / f"{name}_{plan.images}x{plan.every:g}s_{self._longest}px_v{VERSION}.npz"
 
 

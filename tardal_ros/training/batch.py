@@ -12,8 +12,9 @@ from torch.utils import data
 
 from tardal_ros.datasets.item import Dataset
 from tardal_ros.errors import RigError
+from tardal_ros.training.config import TargetKind
 from tardal_ros.training.crops import Augmentation, Crop
-from tardal_ros.training.targets import TargetKind, target_mask
+from tardal_ros.training.targets import target_mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ class Stream(data.Dataset[Crop]):
         if self._order[0] != epoch:
             self._order = epoch, np.random.default_rng([self._seed, epoch, 0]).permutation(len(self))
         item = self._dataset.load(int(self._order[1][place]))
-        target = target_mask(self._target, item.infrared, item.target, item.seen, item.name)
+        target = target_mask(self._target, item.visible, item.infrared, item.target, item.seen, item.name)
         return self._augmentation.draw(item, target, _seed_of(self._seed, index))
 
 

@@ -13,21 +13,40 @@ from tardal_ros.training.sections import Amount, Natural, Positive, Rate, Scenes
 from pydantic import Field, model_validator  # isort: skip
 
 
+TargetKind = Literal["stored", "saliency", "visible_saliency"]
+"""Where masks come from, see `tardal_ros.training.targets`."""
+
+_NOT_OF = {"tardal": ("channels",), "dgfusion": ("dim", "depth", "norm_steps")}
+
+
 class Generator(Section):
     """The network that fuses.
 
     Attributes:
+        network: Which one.
         start: Weights file to start from, relative to the working directory; empty for random weights.
-        dim: Channels of its layers, where it starts from random weights.
-        depth: Dense layers, where it starts from random weights.
-        norm_steps: Steps over which batch norm goes by the batch and learns its statistics; from then on it goes by
-            them, as it will afterwards, and the weights adapt to that. None for all steps, 0 to go by those of `start`.
+        dim: Channels of TarDAL's layers, where it starts from random weights.
+        depth: Dense layers of TarDAL, where it starts from random weights.
+        channels: Of DGFusion's first layers, where it starts from random weights.
+        norm_steps: Of TarDAL: steps over which batch norm goes by the batch and learns its statistics; from then on it
+            goes by them, as it will afterwards, and the weights adapt to that. None for all steps, 0 to go by those of
+            `start`.
     """
 
+    network: Literal["tardal", "dgfusion"] = "tardal"
     start: str = ""
     dim: Positive = 32
     depth: Positive = 3
+    channels: Positive = 16
     norm_steps: Natural | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Generator:
+        fields = type(self).model_fields
+        for key in _NOT_OF[self.network]:
+            if getattr(self, key) != fields[key].default:
+                raise ValueError(f"generator.{key} is not a key of the network {self.network}: remove it")
+        return self
 
 
 class DetectorSide(Section):
@@ -111,6 +130,8 @@ class Data(Section):
         target: Where the target mask comes from, see `tardal_ros.training.targets`.
         towards_objects: Share of the crops that are laid over an object.
         flip: Share of the crops in which left and right change places.
+        flip_vertical: Share of the crops in which top and bottom do, as pictures taken from above may.
+        transpose: Share of the crops in which rows and columns do; they must be square.
         colour: By how much brightness, contrast and saturation of the visible image vary, as parts of them.
         tone: By how much gain and offset of the infrared image vary, as parts of it and of its mean.
         broken: Whether a broken file stops the training before it starts, or is left out and named.
@@ -121,13 +142,21 @@ class Data(Section):
     validation: Pairs
     crop: tuple[Positive, Positive]
     batch: Positive
-    target: Literal["stored", "saliency"] = "saliency"
+    target: TargetKind = "saliency"
     towards_objects: Share = 0.5
     flip: Share = 0.5
+    flip_vertical: Share = 0.0
+    transpose: Share = 0.0
     colour: Share = 0.2
     tone: Share = 0.1
     broken: Literal["refuse", "skip"] = "refuse"
     workers: Natural = 0
+
+    @model_validator(mode="after")
+    def _square(self) -> Data:
+        if self.transpose > 0.0 and self.crop[0] != self.crop[1]:
+            raise ValueError(f"crop is {list(self.crop)}: crops must be square where transpose is above 0")
+        return self
 
     @model_validator(mode="after")
     def _apart(self) -> Data:
@@ -136,7 +165,7 @@ class Data(Section):
                 raise ValueError(f"train and validation both have pairs of {mine.root}: give another part or file_list")
         for taken, shown in product(self.train.rendered, self.validation.rendered):
             both = range(max(taken.first, shown.first), min(taken.first + taken.seeds, shown.first + shown.seeds))
-            if both and set(taken.conditions) & set(shown.conditions):
+            if both and taken.view == shown.view and set(taken.conditions) & set(shown.conditions):
                 raise ValueError(
                     f"train and validation both have the rendered scenes of seed {both[0]}: give other seeds"
                 )
@@ -148,7 +177,8 @@ class Loss(Section):
 
     Attributes:
         source: How the fused image is compared to its sources: `paper` (equations 4 to 6 with the corrections of
-            `tardal_ros.training.losses`), or another kind of its `source_loss`.
+            `tardal_ros.training.losses`), `dgfusion` (the published loss of that network, which needs
+            `data.target` to be `visible_saliency` and `adversarial` to be 0), or another kind of `source_loss` there.
         pixel: Weight of absolute differences against dissimilarity in `paper` and `legacy`.
         tilt: By how much errors to infrared count; those to the visible image count by what is missing to 2.
         saliency: What weights the sources pixel by pixel: `paper`, `normalised` or `legacy`.
@@ -162,7 +192,7 @@ class Loss(Section):
         detection: Weight of the detection loss; only in modes `tt` and `ct`.
     """
 
-    source: Literal["paper", "legacy", "ssim_l1", "ms_ssim", "ms_ssim_cubed"] = "paper"
+    source: Literal["paper", "legacy", "ssim_l1", "ms_ssim", "ms_ssim_cubed", "dgfusion"] = "paper"
     pixel: Amount = 20.0
     tilt: Annotated[float, Field(gt=0.0, lt=2.0)] = 1.0
     saliency: Literal["paper", "normalised", "legacy"] = "paper"
@@ -176,13 +206,15 @@ class Loss(Section):
 
 
 class Optimizer(Section):
-    """AdamW; rates rise over the warm-up and fall exponentially to `final` of themselves.
+    """AdamW; rates rise over the warm-up, and fall exponentially to `final` of themselves or at milestones.
 
     Attributes:
         generator: Learning rate of the generator.
         detector: Of the detector.
         discriminators: Of both discriminators; constant.
         final: Fraction of the rates at the last step.
+        milestones: Steps at each of which the rates fall to three quarters, as DGFusion's do; none to let them fall
+            exponentially.
         warmup: Steps over which they rise.
         weight_decay: Not on biases and norms.
         clip: Largest norm of the gradient.
@@ -193,6 +225,7 @@ class Optimizer(Section):
     detector: Rate = 1e-3
     discriminators: Rate = 1e-4
     final: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
+    milestones: tuple[Positive, ...] = ()
     warmup: Natural = 100
     weight_decay: Amount = 5e-4
     clip: Annotated[float, Field(gt=0.0)] = 10.0
@@ -232,6 +265,12 @@ class TrainConfig(Section):
                 if self.mode == "dt"
                 else f"mode {self.mode} needs a section detector"
             )
+        if (self.loss.source == "dgfusion") != (self.data.target == "visible_saliency"):
+            raise ValueError(
+                "loss.source dgfusion and data.target visible_saliency belong together: give both, or neither"
+            )
+        if self.loss.source == "dgfusion" and self.loss.adversarial > 0.0:
+            raise ValueError("loss.adversarial needs masks of targets, which loss.source dgfusion has not: set it to 0")
         for name, part in (("generator", self.generator), ("detector", self.detector)):
             if part is not None and part.norm_steps == 0 and not part.start:
                 raise ValueError(f"{name}.norm_steps is 0: give {name}.start, whose statistics it is to use")

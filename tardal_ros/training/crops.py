@@ -56,6 +56,8 @@ class Augmentation:
         size: Height and width of the crops in pixels.
         towards_objects: Share of the crops that are laid over an object, where there is one.
         flip: How often left and right change places.
+        flip_vertical: How often top and bottom do.
+        transpose: How often rows and columns do, in square crops.
         colour: By how much brightness, contrast and saturation of the visible image vary, as parts of them.
         tone: By how much gain and offset of the infrared image vary, as parts of it and of its mean.
     """
@@ -65,13 +67,17 @@ class Augmentation:
     flip: float = 0.5
     colour: float = 0.2
     tone: float = 0.1
+    flip_vertical: float = 0.0
+    transpose: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.size) < 1:
             raise RigError(f"Crops of {self.size[0]}x{self.size[1]} pixels cannot be made: give 1 or more.")
-        for name in ("towards_objects", "flip", "colour", "tone"):
+        for name in ("towards_objects", "flip", "colour", "tone", "flip_vertical", "transpose"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise RigError(f"{name} is {getattr(self, name)}: it must be 0 to 1.")
+        if self.transpose and self.size[0] != self.size[1]:
+            raise RigError(f"Crops of {self.size[0]}x{self.size[1]} pixels cannot be transposed: make them square.")
 
     def draw(self, item: Item, target: NDArray[np.float32], seed: int) -> Crop:
         """Draws a crop; the same arguments give the same crop.
@@ -96,7 +102,9 @@ class Augmentation:
         toned = (infrared * (1.0 + gain) + infrared.mean() * shift).clamp(0, 1)
         # What is not seen stays as it is: a border that is black stays black.
         infrared = torch.where(seen > 0, toned, infrared)
-        labels = np.concatenate([ids[kept, None], relative(boxes, self.size)], axis=1).astype(np.float32)
+        images, places = self._turned([infrared, visible, target_mask, seen], relative(boxes, self.size), rng)
+        infrared, visible, target_mask, seen = images
+        labels = np.concatenate([ids[kept, None], places], axis=1).astype(np.float32)
         return Crop(item.name, infrared, visible, target_mask, seen, torch.from_numpy(labels))
 
     def _corner(self, shape: tuple[int, ...], xyxy: Floats, rng: np.random.Generator) -> tuple[int, int]:
@@ -122,6 +130,17 @@ class Augmentation:
         # To Kornia a pixel's centre is a whole number; to us it lies half a pixel from the edges.
         moved, turned = flips(planes[None], torch.from_numpy(boxes - 0.5)[None])
         return moved[0, :3], moved[0, 3:], turned[0].numpy().reshape(-1, 4) + 0.5
+
+    def _turned(self, images: list[Tensor], boxes: Floats, rng: np.random.Generator) -> tuple[list[Tensor], Floats]:
+        """All images, and boxes as cx cy w h, upside down or transposed, or neither."""
+        upside_down, transposed = rng.uniform(size=2) < (self.flip_vertical, self.transpose)
+        if upside_down:
+            images = [image.flip(-2) for image in images]
+            boxes = np.abs(boxes - np.array([0.0, 1.0, 0.0, 0.0]))
+        if transposed:
+            images = [image.mT.contiguous() for image in images]
+            boxes = boxes[:, [1, 0, 3, 2]]
+        return images, boxes
 
     def _coloured(self, visible: Tensor) -> Tensor:
         if self.colour == 0.0:

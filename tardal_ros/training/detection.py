@@ -31,6 +31,7 @@ class DetectorWeights:
         model: The architecture, an ultralytics name.
         names: The class names, in the order of the model's outputs.
         channels: How many channels its images have.
+        image_size: Longer side of the images that it learnt from, in pixels.
         state: Tensors by state-dict key, on the CPU.
     """
 
@@ -38,6 +39,7 @@ class DetectorWeights:
     model: str
     names: tuple[str, ...]
     channels: int
+    image_size: int
     state: Mapping[str, Tensor]
 
 
@@ -191,7 +193,7 @@ def read_weights(path: Path) -> DetectorWeights:
             told = file.metadata() or {}
     try:
         names = tuple(str(name) for name in json.loads(told["names"]))
-        return DetectorWeights(path, told["model"], names, int(told.get("channels", "3")), state)
+        return DetectorWeights(path, told["model"], names, int(told.get("channels", "3")), int(told["imgsz"]), state)
     except (KeyError, TypeError, ValueError):
         raise RigError(
             f"The weights {path} do not say of which detection model they are: give a .safetensors file that"

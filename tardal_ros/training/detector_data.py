@@ -169,7 +169,7 @@ def _write_scene(config: DetectorConfig, folder: Path, part: str, seed: int, con
     stage = fusion_stage(config)
     plan = (config.train if part == "train" else config.validation).plan()
     names = []
-    for index, example in enumerate(rendered_examples(seed, condition, "train", plan.times())):
+    for index, example in enumerate(rendered_examples(seed, condition, "train", plan.times(), plan.view)):
         fused = stage.process(example.pair)
         for view in shown(index, part, config.inputs):
             name = f"{example.name}_{view}"

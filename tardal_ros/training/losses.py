@@ -119,6 +119,31 @@ def source_loss(
     return _mean(to_infrared * error(fused, infrared) + to_visible * error(fused, visible), seen, radius)
 
 
+def dgfusion_losses(
+    fused: Tensor, infrared: Tensor, visible: Tensor, salient: Tensor, seen: Tensor | None = None
+) -> dict[str, Tensor]:
+    """How far a fused image is from what DGFusion wants of it: its weighted pixel, maximum and gradient losses.
+
+    As published, the pixel loss multiplies its targets by the mask, not its errors: where a source is masked out it
+    asks for black, as strongly as the other one asks for its light.
+
+    Args:
+        fused: The fused image, clipped to [0, 1].
+        infrared: The infrared image.
+        visible: The visible luma.
+        salient: (N, 1, H, W), 1 where the visible image stands out more, see `datasets.saliency_mask`.
+        seen: Where to compare.
+    """
+    pixels = (salient * visible - fused).abs() + ((salient != 1) * infrared - fused).abs()
+    brightness = (fused - torch.maximum(visible, infrared)).abs()
+    edges = (_edges(fused) - torch.maximum(_edges(visible), _edges(infrared))).abs()
+    return {
+        "pixel": 3.0 * _mean(pixels, seen),
+        "maximum": 10.0 * _mean(brightness, seen),
+        "gradient": 10.0 * _mean(edges, seen, 1),
+    }
+
+
 def image_gradient(image: Tensor, kind: GradientKind = "sobel") -> Tensor:
     """The gradient's magnitude by pixel, borders replicated: Sobel's, or central differences as in the code of 2022."""
     magnitude: Tensor
@@ -172,6 +197,13 @@ def detail_images(
     if seen is not None:
         shown = shown * _inner(seen, 1)
     return image_gradient(visible, kind) * shown, image_gradient(fused, kind) * shown
+
+
+def _edges(image: Tensor) -> Tensor:
+    """The sum of the magnitudes of Sobel's two derivatives, not normalised; zeros beyond the border."""
+    across = image.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
+    kernels = torch.stack([across, across.T])[:, None]
+    return functional.conv2d(image, kernels, padding=1).abs().sum(dim=1, keepdim=True)
 
 
 def _mean(errors: Tensor, seen: Tensor | None, radius: int = 0) -> Tensor:

@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from tardal_ros.errors import MissingDependencyError
 
 _TRAIN = ("torch", "safetensors", "kornia", "lightning_fabric", "tensorboard", "tqdm")
-_WITH_DETECTOR = {"detect": ("ultralytics",), "export": ("onnx",)}
 
 
 def check_installed(mode: str) -> None:
@@ -19,7 +18,7 @@ def check_installed(mode: str) -> None:
     Raises:
         MissingDependencyError: One is not installed.
     """
-    extras = {"train": _TRAIN, **({} if mode == "dt" else _WITH_DETECTOR)}
+    extras = {"train": _TRAIN, "export": ("onnx",), **({} if mode == "dt" else {"detect": ("ultralytics",)})}
     missing = {name: extra for extra, names in extras.items() for name in names if find_spec(name) is None}
     if missing:
         raise MissingDependencyError(

@@ -14,7 +14,7 @@ import yaml
 from tardal_ros.datasets.rendered import Plan
 from tardal_ros.errors import MissingDependencyError, RigError
 from tardal_ros.files import read_yaml, replace_text
-from tardal_ros.simulation import CONDITIONS
+from tardal_ros.simulation import CONDITIONS, VIEWS
 
 try:
     from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -53,6 +53,7 @@ class Scenes(Section):
         images: Moments of each scene.
         every: Seconds from one to the next.
         conditions: Conditions of the scenes.
+        view: From a car's roof, or from a drone.
     """
 
     seeds: Positive
@@ -60,10 +61,11 @@ class Scenes(Section):
     images: Positive = 8
     every: Annotated[float, Field(gt=0.0)] = 4.0
     conditions: Annotated[tuple[Literal[CONDITIONS], ...], Field(min_length=1)] = CONDITIONS  # type: ignore[valid-type]
+    view: Literal[VIEWS] = "vehicle"  # type: ignore[valid-type]
 
     def plan(self) -> Plan:
         """The scenes for the renderer."""
-        return Plan(self.conditions, self.seeds, self.first, self.images, self.every)
+        return Plan(self.conditions, self.seeds, self.first, self.images, self.every, self.view)
 
 
 def parse(kind: type[Kind], read: object) -> Kind:

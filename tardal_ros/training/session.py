@@ -119,7 +119,9 @@ class Session:
 
     def _stream(self) -> Stream:
         data = self._config.data
-        augmentation = Augmentation(data.crop, data.towards_objects, data.flip, data.colour, data.tone)
+        augmentation = Augmentation(
+            data.crop, data.towards_objects, data.flip, data.colour, data.tone, data.flip_vertical, data.transpose
+        )
         return Stream(self._train, augmentation, self._config.seed, data.target)
 
     def _open(self, pairs: Pairs, with_targets: bool = False) -> Joined:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from tardal_ros.fusion.dgfusion import DiscrepancyGuidedFusion, build_network
 from tardal_ros.fusion.tardal import Generator, build_generator
 from tardal_ros.fusion.weights import read_checkpoint
 from tardal_ros.training.config import TrainConfig
 from tardal_ros.training.detection import DetectionTask, luma, recombine
 from tardal_ros.training.discriminator import Discriminator, discriminator_loss, generator_adversarial
-from tardal_ros.training.losses import detail_images, source_loss, target_images
+from tardal_ros.training.losses import detail_images, dgfusion_losses, source_loss, target_images
 
 
 class Discriminators(nn.Module):
@@ -126,7 +127,8 @@ class GeneratorSide(nn.Module):
         if self._config.mode != "tt":
             weight = self._config.loss.fusion if self._config.mode == "ct" else 1.0
             with _full_precision(fused):
-                losses["source"] = weight * self._source(fused, infrared, luma(visible), seen)
+                told = self._source(fused, infrared, luma(visible), target, seen)
+                losses |= {name: weight * value for name, value in told.items()}
                 told = judges.adversarial(infrared, visible, fused, target, seen)
                 losses |= {name: weight * adversarial * value for name, value in told.items()}
         if self._task is not None:
@@ -134,9 +136,12 @@ class GeneratorSide(nn.Module):
             losses["detection"] = self._config.loss.detection * detection.total
         return fused, losses
 
-    def _source(self, fused: Tensor, infrared: Tensor, grey: Tensor, seen: Tensor) -> Tensor:
+    def _source(self, fused: Tensor, infrared: Tensor, grey: Tensor, target: Tensor, seen: Tensor) -> dict[str, Tensor]:
         loss = self._config.loss
-        return source_loss(fused, infrared, grey, loss.source, loss.saliency, seen, loss.pixel, loss.tilt)
+        if loss.source == "dgfusion":
+            return dgfusion_losses(fused.clamp(0, 1), infrared, grey, target, seen)
+        kind, saliency = loss.source, loss.saliency
+        return {"source": source_loss(fused, infrared, grey, kind, saliency, seen, loss.pixel, loss.tilt)}
 
 
 def _full_precision(tensor: Tensor) -> torch.autocast:
@@ -144,7 +149,9 @@ def _full_precision(tensor: Tensor) -> torch.autocast:
     return torch.autocast(tensor.device.type, enabled=False)
 
 
-def _generator(config: TrainConfig) -> Generator:
-    if not config.generator.start:
-        return Generator(config.generator.dim, config.generator.depth)
-    return build_generator(config.generator.start, read_checkpoint(config.generator.start))
+def _generator(config: TrainConfig) -> nn.Module:
+    told = config.generator
+    if told.start:
+        build = build_network if told.network == "dgfusion" else build_generator
+        return build(told.start, read_checkpoint(told.start))
+    return DiscrepancyGuidedFusion(told.channels) if told.network == "dgfusion" else Generator(told.dim, told.depth)

@@ -1,20 +1,19 @@
-"""The target mask of a sample: from a file, from the scene's truth, or by saliency."""
+"""The mask of a sample that its loss asks for: from a file, from the scene's truth, or by saliency."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tardal_ros.datasets.saliency_mask import saliency_mask
 from tardal_ros.errors import RigError
+from tardal_ros.training.config import TargetKind
 from tardal_ros.training.saliency import thermal_targets
-
-TargetKind = Literal["stored", "saliency"]
 
 
 def target_mask(
     kind: TargetKind,
+    visible: NDArray[np.uint8],
     infrared: NDArray[np.uint8],
     stored: NDArray[np.uint8] | None = None,
     seen: NDArray[np.uint8] | None = None,
@@ -24,7 +23,9 @@ def target_mask(
 
     Args:
         kind: `stored` for the mask that came with the sample (a soft mask file, or the true mask of a rendered scene),
-            `saliency` for what stands out in the infrared image.
+            `saliency` for what stands out in the infrared image; `visible_saliency` is no mask of targets, but of where
+            the visible image stands out more (DGFusion's loss).
+        visible: (H, W, 3) BGR or (H, W) grey, the whole picture.
         infrared: (H, W), the whole picture.
         stored: (H, W), 255 where there is a target; None where the sample has no mask.
         seen: (H, W), 0 where infrared does not see; None if it sees everywhere.
@@ -38,6 +39,8 @@ def target_mask(
     """
     if kind == "saliency":
         return thermal_targets(infrared, seen)
+    if kind == "visible_saliency":
+        stored = saliency_mask(visible, infrared)
     if stored is None:
         raise RigError(f"{name} has no target mask: put one into the folder mask/, or set data.target to saliency.")
     if stored.shape != infrared.shape:

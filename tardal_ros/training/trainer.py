@@ -29,6 +29,9 @@ except ImportError as error:
         "Training needs lightning-fabric: run `pip install '.[train]'` in the checkout."
     ) from error
 
+_FALL = 0.75
+"""Of the learning rates at a milestone."""
+
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 """What CUDA's error says, and the CPU's, which has no type of its own."""
 
@@ -235,9 +238,13 @@ class Trainer:
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Fraction of the largest learning rate: a line up over the warm-up, then exponentially down."""
+    """Fraction of the largest learning rate: a line up over the warm-up, then down, exponentially or at milestones."""
     optimizer = config.optimizer
-    return min(1.0, (step + 1) / (optimizer.warmup + 1)) * float(optimizer.final ** (step / config.steps))
+    if optimizer.milestones:
+        fall = _FALL ** sum(step >= milestone for milestone in optimizer.milestones)
+    else:
+        fall = optimizer.final ** (step / config.steps)
+    return min(1.0, (step + 1) / (optimizer.warmup + 1)) * float(fall)
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:

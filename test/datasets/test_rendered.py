@@ -20,10 +20,10 @@ class Renderer:
     def __init__(self):
         self.asked, self.targets = [], None
 
-    def __call__(self, seed, condition, split, times, targets):
+    def __call__(self, seed, condition, split, times, view, targets):
         self.asked.append((seed, condition))
         self.targets = targets
-        name = f"{split}_{condition}_{seed}"
+        name = f"{split}_{condition}_{seed}" if view == "vehicle" else f"{split}_{view}_{condition}_{seed}"
         for index, _ in enumerate(times):
             images = np.full((30, 40, 3), 40 + index, np.uint8), np.full((30, 40), 200, np.uint8)
             mask = np.full((30, 40), 255, np.uint8)
@@ -123,6 +123,16 @@ def test_scenes_are_kept_on_disk(renderer, tmp_path):
     assert again.objects.xyxy.tolist() == first.objects.xyxy.tolist() and again.objects.names == CLASSES
     RenderedDataset(SMALL, "train", longest=10, keep=tmp_path).load(4)
     assert len(renderer.asked) == 2  # of another size
+
+
+def test_scenes_from_a_drone_have_names_of_their_own(renderer, tmp_path):
+    kept = [
+        RenderedDataset(Plan(("day",), 1, images=1, view=view), "test", 40, tmp_path) for view in ("vehicle", "uav")
+    ]
+
+    assert [dataset.samples[0].name for dataset in kept] == ["test_day_0_00000", "test_uav_day_0_00000"]
+    assert [dataset.load(0).name for dataset in kept] == ["test_day_0_00000", "test_uav_day_0_00000"]
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", None])

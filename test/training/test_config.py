@@ -15,6 +15,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SHIPPED = [f"{kind}_{mode}" for kind in ("cpu_small", "tardal") for mode in ("dt", "tt", "ct")] + [
     "short_dt",
     "short_ct",
+    "dgfusion",
+    "cpu_small_dgfusion",
 ]
 
 
@@ -31,7 +33,7 @@ def refusal(path):
 def test_the_shipped_configurations_are_read(name):
     config = load_config(REPOSITORY / f"config/train/{name}.yaml")
 
-    assert config.mode == name[-2:]
+    assert config.mode == (name[-2:] if config.generator.network == "tardal" else "dt")
 
 
 def test_a_configuration_can_be_changed_from_outside(fusion_yaml):
@@ -136,6 +138,8 @@ def test_a_value_of_another_type_is_named(fusion_yaml, key, value, told):
         ("optimizer.clip", 0.0),
         ("optimizer.average", 1.0),
         ("data.flip", 1.01),
+        ("data.flip_vertical", -0.1),
+        ("data.transpose", 1.01),
         ("data.colour", -0.1),
         ("data.tone", 2),
         ("data.workers", -1),
@@ -167,6 +171,29 @@ def test_a_detector_that_is_missing_is_asked_for(fusion_yaml, mode):
 
 def test_a_detector_that_would_not_be_used_is_refused(fusion_yaml):
     assert "detector is not used in mode dt: leave it out" in refusal(fusion_yaml({"detector": {}}))
+
+
+@pytest.mark.parametrize(
+    ("network", "key", "value"),
+    [("dgfusion", "dim", 8), ("dgfusion", "depth", 1), ("dgfusion", "norm_steps", 5), ("tardal", "channels", 4)],
+)
+def test_a_key_of_another_network_is_refused(fusion_yaml, network, key, value):
+    told = refusal(fusion_yaml({"generator": {"network": network, key: value}}))
+
+    assert f"generator.{key} is not a key of the network {network}: remove it" in told
+
+
+def test_what_dgfusion_learns_from_belongs_together(fusion_yaml):
+    dgfusion = {"loss.source": "dgfusion", "data.target": "visible_saliency"}
+
+    assert "belong together" in refusal(fusion_yaml({"loss.source": "dgfusion"}))
+    assert "belong together" in refusal(fusion_yaml({"data.target": "visible_saliency"}))
+    assert "loss.adversarial needs masks of targets" in refusal(fusion_yaml(dgfusion))
+    assert load_config(fusion_yaml(dgfusion | {"loss.adversarial": 0.0})).loss.source == "dgfusion"
+
+
+def test_crops_that_are_transposed_must_be_square(fusion_yaml):
+    assert "crops must be square" in refusal(fusion_yaml({"data.crop": [16, 24], "data.transpose": 0.5}))
 
 
 def test_batch_norm_that_never_learns_needs_statistics(fusion_yaml):

@@ -79,6 +79,31 @@ def test_boxes_move_with_everything_else(seed, left, top, size, towards):
     assert crop.seen.sum() == min(size[0], 60) * min(size[1], 80)
 
 
+@given(seed=st.integers(0, 2**63 - 1), left=st.integers(0, 50), top=st.integers(0, 40))
+@settings(deadline=None, max_examples=30)
+def test_boxes_are_turned_with_everything_else(seed, left, top):
+    item, mask = a_pair((left, top, left + 30, top + 20))
+    crop = Augmentation((48, 48), 1.0, 0.5, 0.0, 0.0, 0.5, 0.5).draw(item, mask, seed)
+
+    for box in edges(crop.boxes, (48, 48)):
+        for plane in (crop.visible[0], crop.infrared[0], crop.target[0]):
+            assert box == pytest.approx(bounds(plane), abs=1e-3)
+
+
+@pytest.mark.parametrize(("turn", "box"), [("flip_vertical", [10, 16, 30, 40]), ("transpose", [20, 10, 44, 30])])
+def test_a_turned_box_is_where_the_turned_object_is(turn, box):
+    item, mask = a_pair(shape=(60, 60))
+    crop = Augmentation((60, 60), **STILL | {turn: 1.0}).draw(item, mask, 0)
+
+    assert edges(crop.boxes, (60, 60))[0] == pytest.approx(box, abs=1e-3)
+    assert bounds(crop.infrared[0]) == box
+
+
+def test_a_crop_that_is_not_square_cannot_be_transposed():
+    with pytest.raises(RigError, match="60x80 pixels cannot be transposed: make them square"):
+        Augmentation((60, 80), transpose=0.5)
+
+
 @given(seed=st.integers(0, 1000))
 @settings(deadline=None, max_examples=20)
 def test_a_crop_laid_over_an_object_has_it(seed):

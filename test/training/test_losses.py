@@ -10,6 +10,7 @@ pytest.importorskip("kornia", reason="needs kornia")
 
 from tardal_ros.training.losses import (  # noqa: E402
     detail_images,
+    dgfusion_losses,
     image_gradient,
     pixel_term,
     saliency_weights,
@@ -295,3 +296,24 @@ def test_targets_are_left_out_of_details_without_an_edge_around_them():
     assert real.max() < 1e-3
     assert not fake[..., 4:8, 4:8].any()
     assert fake[..., :3, :].min() > 0
+
+
+def test_golden_losses_of_dgfusion(golden_file):
+    golden = {name: torch.from_numpy(value) for name, value in golden_file("dgfusion_losses.npz").items()}
+    losses = dgfusion_losses(golden["fused"], golden["ir"], golden["y"], golden["mask"])
+
+    _close(losses["pixel"], golden["l_pix"])
+    _close(losses["maximum"], golden["l_max"])
+    _close(losses["gradient"], golden["l_grad"])
+
+
+def test_dgfusion_does_not_look_where_infrared_does_not_see():
+    fused, infrared, visible = _images()
+    seen, salient = _partly((fused,)), (infrared < visible).float()
+    expected = dgfusion_losses(fused, infrared, visible, salient, seen)
+    infrared, fused = infrared.clone(), fused.clone()
+    infrared[..., :6], fused[..., :6] = 0.0, 1.0
+    actual = dgfusion_losses(fused, infrared, visible, salient, seen)
+
+    for name in ("pixel", "maximum", "gradient"):
+        _close(actual[name], expected[name], 1e-6)

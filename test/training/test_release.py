@@ -20,6 +20,7 @@ from tardal_ros.fusion.tardal import Generator, load_generator
 from tardal_ros.fusion.weights import read_checkpoint
 from tardal_ros.training.config import TrainConfig
 from tardal_ros.training.release import generator_bytes, model_card, release
+from tardal_ros.training.sections import parse
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -55,11 +56,12 @@ def test_weights_fuse_with_the_statistics_that_were_learnt(networks, tmp_path):
 def test_what_ships_is_told_in_a_card(networks, fusion_config, tmp_path):
     config = fusion_config({"seed": 11, "data.batch": 6})
     files = release(config, networks, [an_item("a"), an_item("bc")], tmp_path / "out")
-    weights, card = files
+    weights, exported, card = files
     told = card.read_text()
 
-    assert (weights.name, card.name) == ("tardal_dt.safetensors", "tardal_dt.md")
-    assert f"| {weights.name} | `{hashlib.sha256(weights.read_bytes()).hexdigest()}` |" in told
+    assert [path.name for path in files] == ["tardal_dt.safetensors", "tardal_dt.onnx", "tardal_dt.md"]
+    for path in (weights, exported):
+        assert f"| {path.name} | `{hashlib.sha256(path.read_bytes()).hexdigest()}` |" in told
     assert "3 steps of 6 crops, seed 11, from random weights" in told and "Crops of 16x16 pixels" in told
     assert "**Data**: pairs (real pairs)." in told and "AGPL" not in told
     assert "**Licence**: code Apache-2.0; the weights also fall under the licences of the data above.\n" in told
@@ -67,7 +69,7 @@ def test_what_ships_is_told_in_a_card(networks, fusion_config, tmp_path):
     assert "| 2 images | visible | infrared | average | laplacian | tardal_dt |" in told
     assert re.search(r"\n\| \w.* \|( [\d.]+ \([\d.]+ to [\d.]+\) \|){5}\n", told)
     kept = yaml.safe_load(told.partition("```yaml\n")[2].partition("```")[0])
-    assert TrainConfig.model_validate({**kept, "data": config.data}) == config
+    assert parse(TrainConfig, kept) == config
 
 
 def test_a_card_tells_of_rendered_scenes_and_of_what_it_began_with(fusion_config):

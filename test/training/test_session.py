@@ -46,10 +46,10 @@ def test_direct_training_from_the_folder_to_weights_that_fuse(fusion_config, fab
     seen = []
     config = fusion_config({"data.validation.folders": [{"root": str(tmp_path / "others")}] * 2})
     files = Session(config, fabric, tmp_path / "out").run(seen.append)
-    weights, card = files
+    weights, onnx, card = files
 
     assert [(progress.step, progress.steps) for progress in seen] == [(1, 3), (2, 3), (3, 3)]
-    assert hashes(card.read_text()) == {"tardal_dt.safetensors": sha256(weights)}
+    assert hashes(card.read_text()) == {"tardal_dt.safetensors": sha256(weights), "tardal_dt.onnx": sha256(onnx)}
     assert "| 6 images |" in card.read_text()  # all of the validation pairs, of which 4 are shown
     # They are the moving average, which the last checkpoint has as well.
     kept = checkpoint.load(tmp_path / "out" / "checkpoint.pt")
@@ -61,31 +61,35 @@ def test_direct_training_from_the_folder_to_weights_that_fuse(fusion_config, fab
     assert fused.shape == visible.shape and fused.dtype == np.uint8 and fused.std() > 0
     left = {path.name.partition(".tfevents")[0] for path in (tmp_path / "out").iterdir()}
     assert left == {
-        "config.yaml", "checkpoint.pt", "samples", "tardal_dt.safetensors", "tardal_dt.md", "events.out"
+        "config.yaml", "checkpoint.pt", "samples", "events.out",
+        "tardal_dt.safetensors", "tardal_dt.onnx", "tardal_dt.md",
     }  # fmt: skip
     assert [path.name for path in (tmp_path / "out" / "samples").iterdir()] == ["000003.png"]
 
 
 def test_a_run_that_is_done_gives_the_same_weights_again(fusion_config, fabric, tmp_path):
     config = fusion_config({"steps": 1})
-    weights, card = Session(config, fabric, tmp_path / "out").run(lambda progress: None)
+    weights, onnx, card = Session(config, fabric, tmp_path / "out").run(lambda progress: None)
     before = weights.read_bytes(), card.read_text()
     weights.unlink()
 
-    assert Session(config, fabric, tmp_path / "out").run(lambda progress: None) == [weights, card]
+    assert Session(config, fabric, tmp_path / "out").run(lambda progress: None) == [weights, onnx, card]
     assert (weights.read_bytes(), card.read_text()) == before
 
 
 def test_cooperative_training_gives_a_detector_too(fusion_config, fabric, tmp_path):
     files = Session(fusion_config({"steps": 2}, "ct"), fabric, tmp_path / "out").run(lambda progress: None)
-    weights, onnx, state, card = files
+    weights, exported, onnx, state, card = files
 
     assert [path.name for path in files] == [
-        "tardal_ct.safetensors", "tardal_ct_detector.onnx", "tardal_ct_detector.safetensors", "tardal_ct.md"
+        "tardal_ct.safetensors", "tardal_ct.onnx", "tardal_ct_detector.onnx", "tardal_ct_detector.safetensors",
+        "tardal_ct.md",
     ]  # fmt: skip
-    assert hashes(card.read_text()) == {path.name: sha256(path) for path in (weights, onnx, state)}
+    assert hashes(card.read_text()) == {path.name: sha256(path) for path in (weights, exported, onnx, state)}
     assert "AGPL-3.0" in card.read_text()
     fused = create_fuser("tardal", weights, device="cpu").fuse(*np.zeros((2, 64, 64), np.uint8))
+    again = create_fuser("tardal", exported).fuse(*np.zeros((2, 64, 64), np.uint8))
+    assert np.abs(fused.astype(int) - again).max() <= 1
     detector = create_detector(onnx, device="cpu", confidence=0.0)
     assert detector.names == ("person", "car")
     found = detector.detect(cv2.cvtColor(fused, cv2.COLOR_GRAY2BGR))
@@ -94,6 +98,31 @@ def test_cooperative_training_gives_a_detector_too(fusion_config, fabric, tmp_pa
     assert (told.model, told.names) == ("yolo11n", ("person", "car"))
     kept = checkpoint.load(tmp_path / "out" / "checkpoint.pt")["average"]
     assert all(torch.equal(each, kept[f"module.detector.{name}"]) for name, each in told.state.items())
+
+
+DGFUSION = {
+    "generator": {"network": "dgfusion", "channels": 1},
+    "data.target": "visible_saliency",
+    "data.flip_vertical": 0.5,
+    "data.transpose": 0.5,
+    "loss": {"source": "dgfusion", "adversarial": 0.0},
+}
+
+
+@pytest.mark.parametrize(("mode", "name"), [("dt", "dgfusion"), ("ct", "dgfusion_ct")])
+def test_dgfusion_learns_by_the_same_trainer(fusion_config, fabric, tmp_path, mode, name):
+    seen = []
+    config = fusion_config(DGFUSION | {"steps": 2}, mode)
+    weights, *_, card = Session(config, fabric, tmp_path / "out").run(seen.append)
+
+    assert (weights.stem, card.stem) == (name, name) and "Weights of DGFusion's network" in card.read_text()
+    assert set(seen[0].losses) == {"pixel", "maximum", "gradient", *(["detection"] if mode == "ct" else [])}
+    visible, infrared = (cv2.imread(str(tmp_path / f"pairs/{kind}/0.png")) for kind in ("vi", "ir"))
+    fused = create_fuser("dgfusion", weights, device="cpu").fuse(visible, infrared[..., 0])
+    assert fused.shape == visible.shape and fused.std() > 0
+    # It goes on from what it gave.
+    more = fusion_config(DGFUSION | {"generator": {"network": "dgfusion", "start": str(weights)}}, mode)
+    assert "first step: pixel " in Session(more, fabric, tmp_path / "more").try_out()
 
 
 def test_a_dry_run_tells_pairs_and_losses(fusion_config, fabric, tmp_path):

@@ -262,6 +262,13 @@ def test_the_learning_rate_rises_and_falls(fusion_config):
     assert rates[50] == pytest.approx(0.1) and rates[100] == pytest.approx(0.01)
 
 
+def test_the_learning_rate_falls_at_milestones(fusion_config):
+    config = fusion_config({"steps": 100, "optimizer.milestones": [30, 60], "optimizer.warmup": 0})
+    rates = [learning_rate(step, config) for step in (0, 29, 30, 59, 60, 99)]
+
+    assert rates == pytest.approx([1, 1, 0.75, 0.75, 0.5625, 0.5625])
+
+
 def test_each_network_has_its_own_learning_rate_in_task_oriented_training(train):
     changes = {"steps": 1, "optimizer": {"generator": 0.25, "detector": 0.5, "warmup": 1}}
     run = train(changes, "tt").go()
