@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SHIPPED = [f"{kind}_{mode}" for kind in ("cpu_small", "tardal") for mode in ("dt", "tt", "ct")] + [
     "short_dt",
     "short_ct",
+    "cpu_small_dt_rendered",
     "dgfusion",
     "cpu_small_dgfusion",
 ]
@@ -33,7 +34,7 @@ def refusal(path):
 def test_the_shipped_configurations_are_read(name):
     config = load_config(REPOSITORY / f"config/train/{name}.yaml")
 
-    assert config.mode == (name[-2:] if config.generator.network == "tardal" else "dt")
+    assert config.mode == next((mode for mode in ("tt", "ct") if f"_{mode}" in name), "dt")
 
 
 def test_a_configuration_can_be_changed_from_outside(fusion_yaml):
