@@ -21,7 +21,18 @@ from tardal_ros.errors import RigError
 from tardal_ros.files import replace_bytes
 from tardal_ros.registration.agc import Agc
 from tardal_ros.registration.stage import RegistrationStage
-from tardal_ros.simulation import CLASSES, CONDITIONS, INFRARED, SPLITS, VERSION, VISIBLE, RigGeometry, Scene, Truth
+from tardal_ros.simulation import (
+    CLASSES,
+    CONDITIONS,
+    INFRARED,
+    SPLITS,
+    VEHICLE,
+    VERSION,
+    VISIBLE,
+    RigGeometry,
+    Scene,
+    Truth,
+)
 from tardal_ros.simulation.labels import VISIBLE_ENOUGH
 from tardal_ros.types import Array, Frame, Pair, View, freeze
 
@@ -50,7 +61,7 @@ class Plan:
     first: int = 0
     images: int = 6
     every: float = 5.0
-    view: str = "vehicle"
+    view: str = VEHICLE
 
     def scenes(self) -> list[tuple[int, str]]:
         """Seed and condition of each scene."""
@@ -97,7 +108,7 @@ def objects_of(truth: Truth, smallest: float = SMALLEST) -> Objects:
 
 
 def rendered_examples(
-    seed: int, condition: str, split: str, times: Iterable[float], view: str = "vehicle"
+    seed: int, condition: str, split: str, times: Iterable[float], view: str = VEHICLE
 ) -> Iterator[Example]:
     """Renders moments of a scene and registers them as the rig does.
 
@@ -135,9 +146,9 @@ def _moments(
         yield Example(f"{name}_{index:05d}", name, scene.hazard or condition, pair, objects), target
 
 
-def scene_name(seed: int, condition: str, split: str, view: str = "vehicle") -> str:
+def scene_name(seed: int, condition: str, split: str, view: str = VEHICLE) -> str:
     """What a scene is called among the others."""
-    return f"{split}_{condition}_{seed}" if view == "vehicle" else f"{split}_{view}_{condition}_{seed}"
+    return f"{split}_{condition}_{seed}" if view == VEHICLE else f"{split}_{view}_{condition}_{seed}"
 
 
 def _raw_pair(geometry: RigGeometry, images: dict[str, Array], stamp: int) -> Pair:

@@ -24,7 +24,8 @@ def saliency_table(image: Image) -> NDArray[np.int64]:
     Returns:
         (256,), in grey levels times pixels.
     """
-    return _DISTANCES @ np.bincount(image.ravel(), minlength=_LEVELS)
+    table: NDArray[np.int64] = _DISTANCES @ np.bincount(image.ravel(), minlength=_LEVELS)
+    return table
 
 
 def saliency_mask(visible: Image, infrared: Image) -> Image:

@@ -14,7 +14,7 @@ from tardal_ros.datasets.labels import Objects
 from tardal_ros.datasets.rendered import rendered_examples, scene_name
 from tardal_ros.errors import RigError
 from tardal_ros.registration.sync import Synchronizer
-from tardal_ros.simulation import VERSION
+from tardal_ros.simulation import VEHICLE, VERSION
 from tardal_ros.types import Array, Frame, Pair, View
 
 STREAMS = ("visible/left", "infrared/left")
@@ -184,24 +184,26 @@ class VideoRecording:
 class RenderedRecording:
     """Moments of a rendered *test* scene, with the truth."""
 
-    dataset = "rendered"
     calibration: Path | None = None
 
-    def __init__(self, seed: int, condition: str, seconds: float = 2.0) -> None:
+    def __init__(self, seed: int, condition: str, seconds: float = 2.0, view: str = VEHICLE) -> None:
         """Takes note of what to render, `RATE` moments a second.
 
         Args:
             seed: See `simulation.Scene`.
             condition: See `simulation.Scene`.
             seconds: How much of it.
+            view: See `simulation.Scene`.
 
         Raises:
             RigError: It would have no moment.
         """
         if not seconds > 0.0:
             raise RigError(f"{seconds} seconds of a rendered scene cannot be evaluated: give more than 0.")
-        self._of, self._count = (seed, condition, "test"), max(round(seconds * RATE), 1)
-        self.name = f"rendered_{scene_name(*self._of)}"
+        self._of, self._view = (seed, condition, "test"), view
+        self._count = max(round(seconds * RATE), 1)
+        self.dataset = "rendered" if view == VEHICLE else f"rendered_{view}"
+        self.name = f"rendered_{scene_name(*self._of, view)}"
         self.problems: list[str] = []
 
     def fingerprint(self) -> str:
@@ -210,7 +212,8 @@ class RenderedRecording:
 
     def moments(self) -> Iterator[Moment]:
         """See `Recording`."""
-        for example in rendered_examples(*self._of, [index / RATE for index in range(self._count)]):
+        times = [index / RATE for index in range(self._count)]
+        for example in rendered_examples(*self._of, times, self._view):
             yield Moment(example.name, example.scene, example.condition, example.pair, example.objects)
 
     def pairing(self) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from tardal_ros.simulation.actors import CLASSES
 from tardal_ros.simulation.climate import CONDITIONS, HAZARDS
-from tardal_ros.simulation.drive import VIEWS
+from tardal_ros.simulation.drive import VEHICLE, VIEWS
 from tardal_ros.simulation.rig import (
     INFRARED,
     INFRARED_RIGHT,
@@ -22,6 +22,7 @@ __all__ = [
     "INFRARED",
     "INFRARED_RIGHT",
     "SPLITS",
+    "VEHICLE",
     "VERSION",
     "VIEWS",
     "VISIBLE",

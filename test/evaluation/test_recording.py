@@ -90,3 +90,10 @@ def test_a_rendered_scene_of_no_length_is_refused():
     with pytest.raises(RigError, match="more than 0"):
         RenderedRecording(0, "day", 0.0)
     assert RenderedRecording(0, "day").fingerprint() != RenderedRecording(1, "day").fingerprint()
+
+
+def test_a_scene_from_a_drone_is_another_one():
+    car, drone = RenderedRecording(0, "day"), RenderedRecording(0, "day", view="uav")
+    assert (car.name, drone.name) == ("rendered_test_day_0", "rendered_test_uav_day_0")
+    assert (car.dataset, drone.dataset) == ("rendered", "rendered_uav")
+    assert car.fingerprint() != drone.fingerprint()
