@@ -41,7 +41,7 @@ setup(
     license=MANIFEST.findtext("license"),
     python_requires=">=3.10",
     packages=find_packages(include=["tardal_ros", "tardal_ros.*"]),
-    package_data={"tardal_ros": ["py.typed", "**/*.jinja", "**/*.html"]},
+    package_data={"tardal_ros": ["py.typed", "**/*.jinja", "**/*.html", "**/*.npy"]},
     data_files=data_files(),
     install_requires=["numpy>=1.21", "opencv-python>=4.5.4,<5", "PyYAML", "mcap", "rosbags"],
     extras_require={

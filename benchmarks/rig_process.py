@@ -169,6 +169,7 @@ class NoFusing:
     """A fusing method that costs nothing: the visible luma."""
 
     device = "cpu"
+    live_scale = 1.0
 
     def fuse_luma(self, visible: NDArray[np.uint8], infrared: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The visible luma itself."""

@@ -4,7 +4,7 @@
     ros2 launch tardal_ros rig.launch.py source:=folder visible:=pairs/visible infrared:=pairs/infrared
     ros2 launch tardal_ros rig.launch.py source:=simulation condition:=night rig:=rig.yaml
     ros2 launch tardal_ros rig.launch.py source:=topics calibration:=rig.yaml
-    ros2 launch tardal_ros rig.launch.py fuser:=tardal weights:=tardal.safetensors device:=cuda rviz:=true
+    ros2 launch tardal_ros rig.launch.py fuser:=tardal device:=cuda rviz:=true
 
 `--show-args` lists every argument. Parameters come from config/<node>.param.yaml; `params_file` is laid over those, and
 an argument that is given over both. An empty argument changes nothing.
@@ -56,6 +56,9 @@ OVERRIDES = {
 # Those of them that are true or false.
 SWITCHES = ("registered", "trust_weights", "use_sim_time", "autostart")
 
+# Those of tardal_ros.fusion, which a launch must not import: its Python may be another one than the nodes'.
+FUSERS = ("visible", "infrared", "average", "max", "laplacian", "gff", "wls", "latlrr", "tardal", "dgfusion")
+
 # The source that is none of the capture node's.
 TOPICS = "topics"
 
@@ -93,8 +96,15 @@ def generate_launch_description() -> LaunchDescription:
             ),
             _argument("calibration", "Rig file: a path, or package://<package>/<path>."),
             # What is done with them.
-            _argument("fuser", "How the two spectra are fused.", choices=(*UNSET, "laplacian", "tardal")),
-            _argument("weights", "Weights file of the fusion network (safetensors, pth, pt)."),
+            _argument(
+                "fuser",
+                "How the two spectra are fused; changes while the rig runs with `ros2 param set /fusion fuser NAME`.",
+                choices=(*UNSET, *FUSERS),
+            ),
+            _argument(
+                "weights",
+                "Weights file of a fusion network (safetensors, pth, pt, onnx), none for those that ship for it.",
+            ),
             _argument("detector", "The detector's model file (an exported .onnx, an ultralytics .pt), or `hog`."),
             _argument(
                 "trust_weights",

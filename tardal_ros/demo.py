@@ -51,7 +51,7 @@ class Settings:
         weights: The fuser's weights file, or an empty string.
         detector: `hog` or a model file.
         condition: What the rendered sequence shows: day, overcast, night or challenge.
-        scale: Fraction of the resolution to fuse at.
+        scale: Fraction of the resolution to fuse at; 0 for the fuser's own.
         frame_rate: Pairs per second.
         duration: Seconds to run at most.
         out: Output folder.

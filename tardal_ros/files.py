@@ -1,9 +1,10 @@
-"""Reading configurations, telling files apart, and writing them so that a reader never sees half of one."""
+"""Finding files, reading configurations, telling files apart, and writing so that a reader never sees half a file."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import yaml
@@ -55,3 +56,17 @@ def sha256_of(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise RigError(f"{path} cannot be read ({error.strerror}): check the path.") from None
+
+
+def find_shared(inner: str) -> Path | None:
+    """Finds a file that ships with the package: in the checkout, or where pip or colcon installed it.
+
+    Args:
+        inner: Its path there, such as `weights/detector.onnx`.
+
+    Returns:
+        None where it is not installed.
+    """
+    prefixes = [sys.prefix, *filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))]
+    shares = [Path(__file__).resolve().parents[1], *(Path(prefix, "share", "tardal_ros") for prefix in prefixes)]
+    return next((share / inner for share in shares if (share / inner).is_file()), None)

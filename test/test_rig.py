@@ -90,7 +90,8 @@ def test_live_and_in_order_give_the_same_images_and_boxes(compose, wait_until):
     source = FolderSource(*folders, 5.0, True)
     source.open()
     frames = list(iter(source.read, None))
-    stages = [RegistrationStage(), FusionStage(create_fuser("laplacian")), DetectionStage(create_detector(DETECTOR))]
+    fuser = create_fuser("tardal", scale=0.0)  # the default one, too
+    stages = [RegistrationStage(), FusionStage(fuser), DetectionStage(create_detector(DETECTOR))]
     in_order = list(run_in_order(stages, pair_in_order(Intake(), frames)))
     assert len(in_order) == 12
     offline = {key(result): result for result in in_order}

@@ -78,8 +78,8 @@ class PairMaker:
         sizes = [f"{image.shape[1]}x{image.shape[0]}" for image in (visible, infrared)]
         if self._registered and sizes[0] != sizes[1]:
             raise RigError(
-                f"visible is {sizes[0]} and infrared {sizes[1]}: registered pairs have equal sizes; set registered to"
-                " false for pictures as the cameras took them"
+                f"visible is {sizes[0]} and infrared {sizes[1]}: registered pairs have equal sizes; register them,"
+                " or set registered to false for pictures as the cameras took them"
             )
 
     def streams(self, rates: tuple[float, float], images: tuple[Array, Array] | None) -> tuple[StreamInfo, ...]:

@@ -47,6 +47,16 @@ class VideoSource:
         return self._streams
 
     @property
+    def lengths(self) -> tuple[int, ...]:
+        """How many frames the open files claim to have, the visible one first; may be off by one."""
+        return tuple(film.length for film in self._films)
+
+    @property
+    def paired(self) -> bool:
+        """Whether frames come in pairs of one stamp; known once the files are open."""
+        return self._paired
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """Files that break off or differ in length."""
         return tuple(self._problems)

@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tardal_ros.commands.progress import Bar
+from tardal_ros.commands.progress import Bar, tell
 from tardal_ros.commands.render import EYES
 from tardal_ros.errors import RigError
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _RATE = 10.0  # Hz, of what has no rate of its own.
 _INFRARED = {"phase": 0.004, "jitter": 0.002}  # Seconds, of rendered infrared, as the capture node has them.
-_NAMED = 10  # How many problems are told before they are only counted.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,10 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         counts = export(
             reel, arguments.out, arguments.storage, arguments.images, lambda done: bar(min(done, total), total)
         )
-    for problem in reel.problems[:_NAMED]:
-        sys.stderr.write(f"{problem}\n")
-    if len(reel.problems) > _NAMED:
-        sys.stderr.write(f"… and {len(reel.problems) - _NAMED} more\n")
+    tell(reel.problems)
     sys.stdout.write(f"{arguments.out}\n" + "".join(f"{count:7} {topic}\n" for topic, count in sorted(counts.items())))
     return 0
 

@@ -6,14 +6,15 @@ import argparse
 from pathlib import Path
 
 from tardal_ros.errors import RigError
+from tardal_ros.fusion.fuser import FUSERS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("--visible", type=Path, metavar="V", help="folder of visible images, or a video")
     parser.add_argument("--infrared", type=Path, metavar="I", help="folder of infrared images, or a video")
-    parser.add_argument("--fuser", default="laplacian", help="laplacian or tardal (default: %(default)s)")
-    parser.add_argument("--weights", default="", help="weights file of the fuser")
+    parser.add_argument("--fuser", default="tardal", help=f"{', '.join(FUSERS)} (default: %(default)s)")
+    parser.add_argument("--weights", default="", help="of a network (default: those that ship for it)")
     parser.add_argument(
         "--detector",
         default="package://tardal_ros/weights/detector.onnx",
@@ -24,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--view", default="vehicle", help="its view, vehicle or uav (default: %(default)s)")
     parser.add_argument("--rig", type=Path, metavar="FILE", help="rig file of the cameras of the rendered sequence")
-    parser.add_argument("--scale", type=float, default=1.0, help="fraction of the resolution to fuse at")
+    parser.add_argument(
+        "--scale", type=float, default=0.0, help="fraction of the resolution to fuse at (default: the fuser's own)"
+    )
     parser.add_argument("--frame-rate", type=float, default=4.0, help="pairs per second (default: %(default)s)")
     parser.add_argument("--duration", type=float, default=12.0, help="seconds to run at most (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="output folder (default: %(default)s)")

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 from tardal_ros.commands.progress import Bar
 from tardal_ros.errors import RigError
+from tardal_ros.files import find_shared
+from tardal_ros.fusion.fuser import FUSERS
 
 if TYPE_CHECKING:
     from tardal_ros.evaluation.offline import Settings
     from tardal_ros.evaluation.recording import Recording
 
-_RENDERED = "rendered:"
+_RENDERED = {"rendered:": "vehicle", "uav:": "uav"}
 _SCHEME = "package://"
 _OURS = f"{_SCHEME}tardal_ros/"
 _BAG_FILES, _BAG_INDEX = (".mcap", ".db3"), "metadata.yaml"
@@ -31,14 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sources",
         nargs="+",
         metavar="SOURCE",
-        help="bag, data set, folder with vi/NAME.mp4 and ir/NAME.mp4, or rendered:SEED:CONDITION[:SECONDS]",
+        help="bag, data set, folder with vi/NAME.mp4 and ir/NAME.mp4, or a rendered scene from a car or a drone,"
+        " rendered:SEED:CONDITION[:SECONDS] or uav:SEED:CONDITION[:SECONDS]",
     )
     parser.add_argument(
         "--fusers",
         nargs="*",
         default=["laplacian", "visible", "infrared"],
-        metavar="NAME[:WEIGHTS]",
-        help="laplacian, tardal:FILE, average; visible and infrared for reference (default: %(default)s)",
+        metavar="NAME[:FILE]",
+        help=f"of {', '.join(FUSERS)}; networks may have a weights FILE (default: %(default)s)",
     )
     parser.add_argument(
         "--fused", nargs="+", default=[], metavar="NAME=FOLDER", help="images fused elsewhere, called as the pairs"
@@ -140,8 +143,9 @@ def _recordings(source: str, arguments: argparse.Namespace) -> list[Recording]:
     """What a word of the command line stands for."""
     from tardal_ros.evaluation.recording import DatasetRecording, RenderedRecording, videos
 
-    if source.startswith(_RENDERED):
-        return [RenderedRecording(*_scene(source))]
+    for scheme, view in _RENDERED.items():
+        if source.startswith(scheme):
+            return [RenderedRecording(*_scene(source, scheme), view)]
     path = Path(source)
     if not path.exists():
         raise RigError(f"There is no {path}: give a bag, a data set, or rendered:SEED:CONDITION.")
@@ -153,13 +157,13 @@ def _recordings(source: str, arguments: argparse.Namespace) -> list[Recording]:
     return [*videos(path)] or [DatasetRecording(path, arguments.infer_seen)]
 
 
-def _scene(source: str) -> tuple[int, str, float]:
-    seed, _, rest = source.removeprefix(_RENDERED).partition(":")
+def _scene(source: str, scheme: str) -> tuple[int, str, float]:
+    seed, _, rest = source.removeprefix(scheme).partition(":")
     condition, _, seconds = rest.partition(":")
     try:
         return int(seed), condition, float(seconds or 2.0)
     except ValueError:
-        raise RigError(f"{source} is no rendered scene: write rendered:SEED:CONDITION or add :SECONDS.") from None
+        raise RigError(f"{source} is no rendered scene: write {scheme}SEED:CONDITION or add :SECONDS.") from None
 
 
 def _named_apart(recordings: Sequence[Recording]) -> Sequence[Recording]:
@@ -179,11 +183,10 @@ def _pairs(option: str, words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _path(address: str) -> str:
     """A file named on the command line; files of this package are found with and without ROS."""
-    inner = address.removeprefix(_OURS)
-    shares = (Path(__file__).resolve().parents[2], Path(sys.prefix, "share", "tardal_ros"))  # a checkout, or pip's
-    found = [share / inner for share in shares if inner != address and (share / inner).exists()]
-    if found or not address.startswith(_SCHEME):
-        return str(found[0] if found else address)
+    if not address.startswith(_SCHEME):
+        return address
+    if address.startswith(_OURS) and (found := find_shared(address.removeprefix(_OURS))):
+        return str(found)
     from tardal_ros.ros.resources import resolve
 
     return str(resolve(address))

@@ -1,9 +1,9 @@
-"""How far the work is, told on the terminal."""
+"""How far the work is, and what of it could not be done, told on the terminal."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +16,7 @@ Each = TypeVar("Each")
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 _SELDOM = 30.0  # Seconds between the lines in a file.
+_NAMED = 10  # How many problems are told before they are only counted.
 
 
 class Bar:
@@ -85,6 +86,14 @@ def counted(items: Iterable[Each], total: int, unit: str) -> Iterator[Each]:
         for done, item in enumerate(items, 1):
             yield item
             bar(done, total)
+
+
+def tell(problems: Sequence[str]) -> None:
+    """Tells of what was left out, a sentence each."""
+    for problem in problems[:_NAMED]:
+        sys.stderr.write(f"{problem}\n")
+    if len(problems) > _NAMED:
+        sys.stderr.write(f"… and {len(problems) - _NAMED} more\n")
 
 
 def _tqdm(**settings: Any) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tardal_ros.commands.progress import counted
+from tardal_ros.fusion.fuser import FUSERS
 
 if TYPE_CHECKING:
     from tardal_ros.datasets.dataset import FolderDataset
@@ -30,8 +31,8 @@ def add_pairs_and_fusers(parser: argparse.ArgumentParser) -> None:
         "--fusers",
         nargs="+",
         default=["average", "laplacian"],
-        metavar="NAME[:WEIGHTS]",
-        help="average, laplacian, tardal:FILE … (default: average laplacian)",
+        metavar="NAME[:FILE]",
+        help=f"of {', '.join(FUSERS)}; networks may have a weights FILE (default: average laplacian)",
     )
     parser.add_argument(
         "--infer-seen", action="store_true", help="black that reaches the border of infrared is where it sees nothing"

@@ -42,6 +42,7 @@ from tardal_ros.evaluation.shots import Shots
 from tardal_ros.files import sha256_of
 from tardal_ros.fusion.colour import luma
 from tardal_ros.fusion.fuser import Fuser
+from tardal_ros.fusion.shipped import shipped_weights
 from tardal_ros.fusion.stage import FusionStage
 from tardal_ros.pipeline import run_in_order
 from tardal_ros.registration.stage import RegistrationStage
@@ -81,7 +82,8 @@ class Settings:
         Raises:
             RigError: One cannot be read.
         """
-        weights = [specification.partition(":")[2] for specification in self.fusers]
+        named = [specification.partition(":") for specification in self.fusers]
+        weights = [path or str(shipped_weights(name) or "") for name, _, path in named]
         files = [path for path in (*weights, self.detector) if path not in ("", "hog")]
         return {path: sha256_of(Path(path)) for path in files}
 

@@ -30,6 +30,7 @@ class ExportedMethod:
     """
 
     device = "cpu"
+    live_scale = 0.15
 
     def __init__(self, weights: str | PathLike[str], device: str = "auto") -> None:
         if device not in ("auto", "cpu"):

@@ -12,9 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tardal_ros.errors import RigError
-from tardal_ros.fusion.classical import AverageMethod, InfraredMethod, LaplacianMethod, VisibleMethod
+from tardal_ros.fusion.classical import (
+    AverageMethod,
+    GuidedFilterMethod,
+    InfraredMethod,
+    LaplacianMethod,
+    LatentLowRankMethod,
+    MaximumMethod,
+    SaliencyLeastSquaresMethod,
+    VisibleMethod,
+)
 from tardal_ros.fusion.colour import luma, with_luma
 from tardal_ros.fusion.feather import Feather
+from tardal_ros.fusion.shipped import shipped_weights
 from tardal_ros.fusion.upsampling import guided_upsample, shrink
 from tardal_ros.registration.agc import Agc, to_grey8
 from tardal_ros.types import Array
@@ -29,6 +39,10 @@ class Method(Protocol):
     def device(self) -> str:
         """Where it runs: `cpu`, `cuda` or `cuda:N`."""
 
+    @property
+    def live_scale(self) -> float:
+        """Fraction of a camera's resolution at which it keeps up with the camera, in (0, 1]."""
+
     def fuse_luma(self, visible: Image, infrared: Image) -> Image:
         """Fuses two (H, W) uint8 images of one size into one."""
 
@@ -41,14 +55,18 @@ class Fuser:
 
     Args:
         method: What fuses two lumas.
-        scale: Fraction of the resolution at which it does; the full-size images guide the way back up.
+        scale: Fraction of the resolution at which it does; the full-size images guide the way back up. 0 for the
+            method's own `live_scale`.
+
+    Attributes:
+        method: The same; another may take over while another thread fuses, from the next pair on.
 
     Raises:
-        RigError: The scale is not in (0, 1].
+        RigError: The scale is not in [0, 1].
     """
 
     def __init__(self, method: Method, scale: float = 1.0) -> None:
-        self._method = method
+        self.method = method
         self.scale = scale
         self._agc = Agc()
         self._agc_lock = threading.Lock()
@@ -57,17 +75,17 @@ class Fuser:
     @property
     def device(self) -> str:
         """Where the method runs: `cpu`, `cuda` or `cuda:N`."""
-        return self._method.device
+        return self.method.device
 
     @property
     def scale(self) -> float:
-        """Fraction of the resolution fused at, in (0, 1]; may be set while another thread fuses."""
+        """Fraction of the resolution fused at, 0 for the method's own; may be set while another thread fuses."""
         return self._scale
 
     @scale.setter
     def scale(self, value: float) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value <= 1.0:
-            raise RigError(f"The scale {value} of a fuser must be above 0 and at most 1.")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
+            raise RigError(f"The scale {value} of a fuser must be 0 to 1; 0 is the fuser's own.")
         self._scale = float(value)
 
     def fuse(self, visible: Array, infrared: Array, mask: Array | None = None) -> Image:
@@ -111,11 +129,12 @@ class Fuser:
         return feather
 
     def _fuse_scaled(self, visible: Image, infrared: Image) -> Image:
-        scale = self.scale
+        method = self.method  # another may take over meanwhile
+        scale = self.scale or method.live_scale
         if scale == 1.0:
-            return self._method.fuse_luma(visible, infrared)
+            return method.fuse_luma(visible, infrared)
         small = shrink(visible, scale), shrink(infrared, scale)
-        return guided_upsample(self._method.fuse_luma(*small), small, (visible, infrared))
+        return guided_upsample(method.fuse_luma(*small), small, (visible, infrared))
 
 
 def _classical(name: str, method: Callable[[], Method]) -> Callable[[str | PathLike[str] | None, str], Method]:
@@ -137,12 +156,23 @@ def _tardal(weights: str | PathLike[str] | None, device: str) -> Method:
     return TardalMethod(weights, device)
 
 
+def _dgfusion(weights: str | PathLike[str] | None, device: str) -> Method:
+    from tardal_ros.fusion.dgfusion import DgfusionMethod
+
+    return DgfusionMethod(weights, device)
+
+
 FUSERS: dict[str, Callable[[str | PathLike[str] | None, str], Method]] = {
     "visible": _classical("visible", VisibleMethod),
     "infrared": _classical("infrared", InfraredMethod),
     "average": _classical("average", AverageMethod),
+    "max": _classical("max", MaximumMethod),
     "laplacian": _classical("laplacian", LaplacianMethod),
+    "gff": _classical("gff", GuidedFilterMethod),
+    "wls": _classical("wls", SaliencyLeastSquaresMethod),
+    "latlrr": _classical("latlrr", LatentLowRankMethod),
     "tardal": _tardal,
+    "dgfusion": _dgfusion,
 }
 
 
@@ -150,8 +180,9 @@ def create_fuser(name: str, weights: str | PathLike[str] | None = None, device: 
     """Makes a fuser.
 
     Args:
-        name: `laplacian` or `tardal`; or, to compare with, `average`, or `visible` or `infrared` as they are.
-        weights: Weights file of a network; an exported one (`.onnx`) runs on the CPU without torch.
+        name: One of `FUSERS`; `visible` and `infrared` are the images as they are, to compare with.
+        weights: Weights file of a network, those that ship for it if None; an exported one (`.onnx`) runs on the CPU
+            without torch.
         device: Where a network runs: `auto`, `cpu`, `cuda` or `cuda:N`.
         options: `scale`, see `Fuser`.
 
@@ -163,7 +194,7 @@ def create_fuser(name: str, weights: str | PathLike[str] | None = None, device: 
         raise RigError(f"There is no fuser '{name}': choose one of {', '.join(FUSERS)}.")
     if unknown := sorted(set(options) - {"scale"}):
         raise RigError(f"A fuser has no option '{unknown[0]}': the only one is 'scale'.")
-    return Fuser(FUSERS[name](weights, device), **options)
+    return Fuser(FUSERS[name](weights or shipped_weights(name, device), device), **options)
 
 
 def _check(visible: Array, infrared: Array, mask: Array | None) -> None:

@@ -86,6 +86,11 @@ class TardalMethod:
         """Where the generator runs."""
         return str(self._device)
 
+    @property
+    def live_scale(self) -> float:
+        """What a camera's rate allows: little on the CPU."""
+        return 0.15 if self._device.type == "cpu" else 1.0
+
     def fuse_luma(self, visible: NDArray[np.uint8], infrared: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Fuses two (H, W) uint8 images into one."""
         with torch.inference_mode():

@@ -121,6 +121,7 @@ def test_bad_arguments_are_told_before_anything_is_done(tmp_path, capsys, argume
     [
         (["lost"], "There is no lost"),
         (["rendered:day"], "rendered:day is no rendered scene"),
+        (["uav:1:day:long"], "uav:1:day:long is no rendered scene: write uav:SEED:CONDITION"),
         (["rendered:1:day", "rendered:1:day"], "Two recordings are called 'rendered_test_day_1'"),
     ],
 )
@@ -132,6 +133,6 @@ def test_bad_sources_are_told(tmp_path, capsys, sources, sentence):
 def test_make_evaluate_names_every_fuser():
     from tardal_ros.fusion.fuser import FUSERS
 
-    line = next(line for line in (REPOSITORY / "tools" / "evaluate").read_text().splitlines() if "--fusers" in line)
-    named = {word.partition(":")[0] for word in line.split()}
+    named = (REPOSITORY / "tools" / "evaluate").read_text().partition("--fusers")[2].split()
+    named = {word.partition(":")[0] for word in named}
     assert set(FUSERS) <= named

@@ -96,14 +96,14 @@ def test_what_is_left_out_is_named(config, tmp_path, monkeypatch, capsys, argume
 
 
 def test_a_library_that_is_missing_is_told_before_anything_begins(config, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(needs, "find_spec", lambda name: None if name in ("kornia", "onnx") else name)
+    monkeypatch.setattr(needs, "find_spec", lambda name: None if name in ("kornia", "onnx", "ultralytics") else name)
 
     assert train("--config", config, "--out", tmp_path / "out") == 1
     told = capsys.readouterr().err
-    assert "Training in mode dt needs kornia: run `pip install '.[train]'` in the checkout." in told
+    assert "Training in mode dt needs kornia, onnx: run `pip install '.[train,export]'` in the checkout." in told
     assert not (tmp_path / "out").exists()
     with pytest.raises(
-        MissingDependencyError, match=r"mode ct needs kornia, onnx: run `pip install '\.\[train,export\]'"
+        MissingDependencyError, match=r"kornia, onnx, ultralytics: run `pip install .\.\[train,export,detect\]"
     ):
         needs.check_installed("ct")
 
@@ -112,7 +112,7 @@ def test_the_weights_go_to_a_folder_of_the_configuration_s_name(config, tmp_path
     monkeypatch.chdir(tmp_path)
 
     assert train("--config", config) == 0
-    files = [Path("out/short/tardal_dt.safetensors"), Path("out/short/tardal_dt.md")]
+    files = [Path(f"out/short/tardal_dt.{kind}") for kind in ("safetensors", "onnx", "md")]
     assert [Path(line) for line in capsys.readouterr().out.splitlines()] == files
     assert all(path.is_file() for path in files)
 

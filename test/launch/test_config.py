@@ -1,5 +1,7 @@
 """The shipped parameter files hide nothing, shared memory holds images, and RViz shows topics that exist."""
 
+import ast
+import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import asdict
 from importlib import import_module
@@ -7,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from tardal_ros.fusion import FUSERS
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 NODES = {
@@ -66,6 +70,14 @@ def test_every_parameter_has_a_comment(node):
         elif not line.startswith("      "):  # a list's elements are deeper
             assert commented or line.strip().startswith("agc_"), line
             commented = False
+
+
+def test_every_fuser_is_named_where_one_chooses():
+    launch = ast.parse((CONFIG.parent / "launch" / "rig.launch.py").read_text())
+    offered = {each.targets[0].id: each.value for each in launch.body if isinstance(each, ast.Assign)}["FUSERS"]
+    assert ast.literal_eval(offered) == tuple(FUSERS)
+    told = (CONFIG / "fusion.param.yaml").read_text().partition("    fuser: ")[0]
+    assert set(FUSERS) <= set(re.findall(r"\w+", told))
 
 
 def test_no_parameter_file_is_without_a_node():

@@ -79,7 +79,6 @@ def test_offers_what_the_documentation_promises():
         ("source", {"simulation", "folder", "video", "topics"}),
         ("condition", {"day", "overcast", "night", "challenge"}),
         ("view", {"vehicle", "uav"}),
-        ("fuser", {"laplacian", "tardal"}),
         ("composed", {"true", "false"}),
         ("rviz", {"true", "false"}),
         ("record", {"true", "false"}),

@@ -1,4 +1,4 @@
-"""Fusing without a network."""
+"""Fusing by Laplacian pyramids."""
 
 from __future__ import annotations
 
@@ -18,37 +18,6 @@ NOISE = 2.0
 FINE = 2
 
 
-class VisibleMethod:
-    """The visible luma as it is: what there is without fusing."""
-
-    device = "cpu"
-
-    def fuse_luma(self, visible: Array, infrared: Array) -> Array:
-        """Copies the first of two (H, W) uint8 images."""
-        return np.array(visible)
-
-
-class InfraredMethod:
-    """Infrared as it is: what there is without fusing."""
-
-    device = "cpu"
-
-    def fuse_luma(self, visible: Array, infrared: Array) -> Array:
-        """Copies the second of two (H, W) uint8 images."""
-        return np.array(infrared)
-
-
-class AverageMethod:
-    """The mean of the two, halves rounded up: what any other method has to beat."""
-
-    device = "cpu"
-
-    def fuse_luma(self, visible: Array, infrared: Array) -> Array:
-        """Fuses two (H, W) uint8 images of one size."""
-        mean: Array = (visible | infrared) - ((visible ^ infrared) >> 1)  # without leaving eight bits
-        return mean
-
-
 class LaplacianMethod:
     """Fuses by Laplacian pyramids (Burt and Adelson 1983): at every scale, more of the one that has more detail there.
 
@@ -58,6 +27,7 @@ class LaplacianMethod:
     """
 
     device = "cpu"
+    live_scale = 1.0
 
     def fuse_luma(self, visible: Array, infrared: Array) -> Array:
         """Fuses two (H, W) uint8 images of one size."""

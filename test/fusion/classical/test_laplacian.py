@@ -8,7 +8,7 @@ import pytest
 
 from tardal_ros.fusion.classical import AverageMethod, InfraredMethod, LaplacianMethod, VisibleMethod
 
-CLIPS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "m2vd"
+CLIPS = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "m2vd"
 
 
 @pytest.fixture
