@@ -16,7 +16,8 @@ PROJECTION = Path(__file__).with_name("latent_low_rank.npy")
 
 # How often detail is taken off the base; the paper tries one to four.
 LEVELS = 2
-# Enough for the nuclear norm of a patch within about 2 %, at a fraction of the time of its singular values.
+# Nuclear norms are up to 9 % too small then, in both images alike: weights are within 0.02 of the exact ones, in half
+# the time of singular values.
 ITERATIONS = 8
 
 
