@@ -140,7 +140,7 @@ def test_played_and_in_order_give_the_same_images_boxes_and_figures(spawn, quali
     reliable = {
         f"registration__qos_overrides./{stream}/image_raw.subscription.reliability": "reliable" for stream in STREAMS
     }
-    rig = spawn("rig", "--without-capture", use_sim_time="true", **reliable)
+    rig = spawn("rig", "--without-capture", fusion__fuser="laplacian", use_sim_time="true", **reliable)
     player = spawn(
         "player",
         bag=recorded,

@@ -191,7 +191,12 @@ def test_signal_ends_the_rig_within_two_seconds_while_a_frame_is_in_the_network(
         cv2.imwrite(str(path / "0.png"), np.full((1536, 2048), 90, np.uint8))
     diagnostics = listen(DiagnosticArray, "/diagnostics")
     program = start(
-        "rig", **folder_source(made, "capture__"), fusion__fuser="tardal", fusion__weights=weights, fusion__device="cpu"
+        "rig",
+        **folder_source(made, "capture__"),
+        fusion__fuser="tardal",
+        fusion__weights=weights,
+        fusion__device="cpu",
+        fusion__scale=1.0,
     )
 
     def registered():

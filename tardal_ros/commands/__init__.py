@@ -19,7 +19,7 @@ COMMANDS = {
     "dataset_to_bag": "Write a data set, a rendered scene or two videos as the bag that a live rig would record.",
     "fuse": "Fuse two pictures, two folders of them or two videos, by any fuser.",
     "saliency_masks": "Write the masks that DGFusion learns by, where visible pictures stand out, for two folders.",
-    "train": "Train TarDAL's generator, alone or with a detector, by a configuration; see config/train.",
+    "train": "Train a network that fuses, alone or with a detector, by a configuration; see config/train.",
     "train-detector": "Render training scenes, train a detector on them, and export it with its figures.",
     "compare-inputs": "Train detectors the same way on visible, infrared, stacked and fused images, and compare them.",
     "score-detector": "Measure a detector's mean average precision on rendered test scenes or labelled pairs.",

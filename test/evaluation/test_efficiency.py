@@ -28,9 +28,10 @@ def test_a_network_is_counted_while_it_runs():
     assert told["sizes"]["64x48"]["gmacs"] == pytest.approx(295_776 * 64 * 48 / 1e9, abs=1e-6)
 
 
-@pytest.mark.parametrize(("name", "complaint"), [("magic", "no fuser 'magic'"), ("tardal", "needs weights")])
-def test_a_fuser_that_cannot_be_used_is_named(name, complaint):
-    if name == "tardal":
-        pytest.importorskip("torch")
+@pytest.mark.parametrize(
+    ("name", "weights", "complaint"),
+    [("magic", None, "no fuser 'magic'"), ("tardal", "lost.onnx", r"lost\.onnx does not exist")],
+)
+def test_a_fuser_that_cannot_be_used_is_named(name, weights, complaint):
     with pytest.raises(RigError, match=complaint):
-        efficiency(name, sizes=((64, 48),))
+        efficiency(name, weights, sizes=((64, 48),))

@@ -18,6 +18,7 @@ SHIPPED = [f"{kind}_{mode}" for kind in ("cpu_small", "tardal") for mode in ("dt
     "cpu_small_dt_rendered",
     "dgfusion",
     "cpu_small_dgfusion",
+    "cpu_small_dgfusion_real",
 ]
 
 

@@ -27,7 +27,7 @@ def small(shipped):
     return shipped.but(image_size=256, train=train, validation=validation)
 
 
-def blank_examples(seed, condition, split, times):
+def blank_examples(seed, condition, split, times, view):
     """Stands for a rendered scene: grey pairs with a car, and a bus that nobody can see."""
     there = Objects(
         np.array([[256, 192, 768, 576], [0, 0, 99, 99.0]]), np.array([1, 2]), np.array([False, True]), CLASSES
