@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +14,19 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 _domains = itertools.count(os.getpid())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_torch_thread():
+    """Networks as small as those of tests only wait for their threads, long on a busy machine."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -16,15 +16,6 @@ from tardal_ros.errors import MissingDependencyError
 from tardal_ros.training import needs, session
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch = pytest.importorskip("torch", reason="needs torch")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def config(tmp_path):
     """A configuration of one step, with its data."""

@@ -5,20 +5,6 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_torch_thread():
-    """Networks this small only wait for their threads on a busy machine."""
-    try:
-        import torch
-    except ImportError:
-        yield
-        return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def _formula(name, shape, number):
     """Numbers from arithmetic alone, the same on every machine: around 0 for convolutions, around 1 for scales."""
     size = int(np.prod(shape, dtype=np.int64))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -61,7 +62,7 @@ class Quiet:
         return lambda progress: None
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def rows(shipped):
     plan = Scenes(conditions=("day", "night"), seeds=1, images=1)
     base = shipped.but(image_size=64, batch=2, epochs=1, mosaic_epochs=0, hsv=False, train=plan, test=plan)
@@ -69,8 +70,8 @@ def rows(shipped):
     return {"stack": base.but(inputs="stack"), "mean": base.but(inputs="fused", fuser="average")}
 
 
-@pytest.fixture
-def told(monkeypatch):
+@pytest.fixture(scope="module")
+def trainings():
     """What the trainings were told, which give random weights at once."""
     calls = []
 
@@ -81,9 +82,17 @@ def told(monkeypatch):
         names = CLASSES if validate else ("person", "car")
         return build_model(config.model, names, config.channels)
 
-    monkeypatch.setattr(comparison_module, "RenderedDataset", Noise)
-    monkeypatch.setattr(comparison_module, "train", train)
-    return calls
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparison_module, "RenderedDataset", Noise)
+        patch.setattr(comparison_module, "train", train)
+        yield calls
+
+
+@pytest.fixture
+def told(trainings):
+    """The same, of this test."""
+    trainings.clear()
+    return trainings
 
 
 def write_photos(folder: Path, count: int) -> Path:
@@ -208,16 +217,26 @@ def test_the_black_border_of_real_pairs_is_not_fused(rows, told, tmp_path):
     assert shown == pytest.approx(visible[:, :48].mean(), abs=5), "half of it, were black averaged in"
 
 
-@pytest.mark.parametrize("change", ["label", "picture", "scene", "fewer", "unknown"])
-def test_figures_of_other_real_pairs_are_not_kept(rows, told, tmp_path, change):
-    photos, out, one = write_photos(tmp_path / "photos", 4), tmp_path / "out", {"stack": rows["stack"]}
-    comparison, listed = Comparison(one, Folds(count=2, steps=3, learning_rate=0.001)), None
-    compare(comparison, out, photos, 1, Quiet())
-    told.clear()
-    compare(comparison, out, photos, 1, Quiet())
+@pytest.fixture(scope="module")
+def judged(rows, trainings, tmp_path_factory):
+    """A comparison, and a folder with its outcome and the pairs that it was judged by."""
+    folder = tmp_path_factory.mktemp("judged")
+    comparison = Comparison({"stack": rows["stack"]}, Folds(count=2, steps=3, learning_rate=0.001))
+    compare(comparison, folder / "out", write_photos(folder / "photos", 4), 1, Quiet())
+    return comparison, folder
+
+
+def test_figures_of_the_same_real_pairs_are_kept(judged, told):
+    comparison, folder = judged
+    compare(comparison, folder / "out", folder / "photos", 1, Quiet())
     assert not told
 
-    first = "00000D"
+
+@pytest.mark.parametrize("change", ["label", "picture", "scene", "fewer", "unknown"])
+def test_figures_of_other_real_pairs_are_not_kept(judged, tmp_path, change):
+    comparison, folder = judged
+    photos, out = (shutil.copytree(folder / name, tmp_path / name) for name in ("photos", "out"))
+    first, listed = "00000D", None
     if change == "label":
         (photos / "labels" / f"{first}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
     elif change == "picture":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -108,7 +109,6 @@ def watch(event, args):
         raise SystemExit(f"{{event}} {{args}}")
 
 sys.addaudithook(watch)
-from dataclasses import replace
 from tardal_ros.training.detector_config import load_config
 from tardal_ros.training.detector_trainer import train
 config = load_config(Path("config/train/detector.yaml")).but(image_size=64, batch=2, epochs=1, mosaic_epochs=1)
@@ -119,5 +119,8 @@ DetectionTask("yolo26n", ("person",)).loss(torch.rand(2, 3, 64, 64), torch.zeros
 print("torchvision" in sys.modules)
 """
     root = Path(__file__).resolve().parents[2]
-    ran = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, env=alone, capture_output=True, text=True, check=False
+    )
     assert (ran.returncode, ran.stdout.split("\n")[-2]) == (0, "False"), ran.stdout + ran.stderr

@@ -14,8 +14,6 @@ from tardal_ros.training.discriminator import (  # noqa: E402
     generator_adversarial,
 )
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 
 @pytest.fixture(scope="module")
 def golden(golden_file):

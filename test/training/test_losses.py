@@ -23,8 +23,6 @@ SOURCES = ["paper", "legacy", "ssim_l1", "ms_ssim", "ms_ssim_cubed"]
 SALIENCIES = ["paper", "normalised", "legacy"]
 GRADIENTS = ["sobel", "central"]
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 
 @pytest.fixture(scope="module")
 def golden(golden_file):

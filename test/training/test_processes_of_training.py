@@ -28,8 +28,6 @@ from tardal_ros.training.release import generator_bytes
 from tardal_ros.training.session import launch
 from tardal_ros.training.trainer import Trainer
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 100
 STEPS = 50

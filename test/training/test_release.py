@@ -22,8 +22,6 @@ from tardal_ros.training.config import TrainConfig
 from tardal_ros.training.release import generator_bytes, model_card, release
 from tardal_ros.training.sections import parse
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 
 @pytest.fixture
 def networks():

@@ -18,8 +18,6 @@ from tardal_ros.evaluation.fusion_metric import quality
 from tardal_ros.fusion.colour import luma
 from tardal_ros.training.samples import TILE, Samples
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 
 class Brighter(nn.Module):
     """Gives infrared back, brighter; some of it too bright for an image."""

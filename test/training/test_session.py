@@ -24,8 +24,6 @@ from tardal_ros.training.crops import Augmentation
 from tardal_ros.training.detection import read_weights
 from tardal_ros.training.session import Session, launch
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 
 @pytest.fixture(autouse=True)
 def data(pairs, tmp_path):

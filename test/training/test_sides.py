@@ -15,8 +15,6 @@ from tardal_ros.training.batch import Batch
 from tardal_ros.training.release import generator_bytes
 from tardal_ros.training.sides import Discriminators, GeneratorSide
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 NAMES = ("person", "car")
 
 

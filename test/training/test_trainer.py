@@ -23,8 +23,6 @@ from tardal_ros.training.crops import Augmentation
 from tardal_ros.training.release import generator_bytes
 from tardal_ros.training.trainer import Trainer, learning_rate, moving_average
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 
 class Noise:
     """Five pairs with an object each."""
