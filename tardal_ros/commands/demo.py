@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="", help="of a network (default: those that ship for it)")
     parser.add_argument(
         "--detector",
-        default="package://tardal_ros/weights/detector.onnx",
+        default="package://tardal_ros/weights/tardal_ct_detector.onnx",
         help="a model file .onnx or .pt, or hog (default: %(default)s)",
     )
     parser.add_argument(

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--detector",
-        default="package://tardal_ros/weights/detector.onnx",
+        default="package://tardal_ros/weights/tardal_ct_detector.onnx",
         help="a model file .onnx or .pt, hog, or none (default: %(default)s)",
     )
     parser.add_argument("--scale", type=float, default=1.0, help="fraction of the resolution to fuse at")

@@ -35,7 +35,7 @@ class DetectionParameters:
     """Parameters of the detection node."""
 
     weights: str = parameter(
-        "package://tardal_ros/weights/detector.onnx",
+        "package://tardal_ros/weights/tardal_ct_detector.onnx",
         "A model file, an exported .onnx or an ultralytics .pt, or `hog`.",
         read_only=True,
     )

@@ -106,8 +106,8 @@ def test_choices_are_those_of_the_nodes():
 
 def test_descriptions_name_the_shipped_values():
     arguments = declared_arguments()
-    assert "(laplacian)" in arguments["fuser"].description
-    assert "(package://tardal_ros/weights/detector.onnx)" in arguments["detector"].description
+    assert "(tardal)" in arguments["fuser"].description
+    assert "(package://tardal_ros/weights/tardal_ct_detector.onnx)" in arguments["detector"].description
     assert "(none)" in arguments["weights"].description
     assert "(true)" in arguments["autostart"].description
     assert "(false)" in arguments["trust_weights"].description
@@ -231,7 +231,7 @@ def test_params_file_is_laid_over_the_shipped_one(package, ros_context, write_ya
     _, started = package.launch(params_file=mine, namespace="front")
     values = parameters_of(started["rig"], "fusion", "/front", ros_context)
     assert values["scale"] == 0.5
-    assert values["fuser"] == "laplacian"
+    assert values["fuser"] == "tardal"
 
 
 @pytest.mark.parametrize("first", KEYS)

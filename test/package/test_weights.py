@@ -10,6 +10,8 @@ import pytest
 from tardal_ros.detection.detector import create_detector
 from tardal_ros.simulation import CLASSES
 
+DETECTORS = "detector", "tardal_ct_detector"
+
 
 def test_cards_tell_the_checksums_of_the_files_beside_them(repository):
     cards = sorted(path for path in (repository / "weights").glob("*.md") if path.name != "README.md")
@@ -25,24 +27,27 @@ def test_cards_tell_the_checksums_of_the_files_beside_them(repository):
 def test_weights_under_another_licence_bring_it(repository):
     text = (repository / "weights/AGPL-3.0.txt").read_text()
     assert "GNU AFFERO GENERAL PUBLIC LICENSE" in text
-    assert "AGPL-3.0" in (repository / "weights/detector.md").read_text()
+    for name in DETECTORS:
+        assert "AGPL-3.0" in (repository / f"weights/{name}.md").read_text()
 
 
-def test_the_default_detector_knows_the_rendered_classes(repository):
+@pytest.mark.parametrize("name", DETECTORS)
+def test_detectors_know_the_rendered_classes(repository, name):
     pytest.importorskip("onnxruntime", reason="needs onnxruntime: `make test` sets it up")
-    detector = create_detector(repository / "weights/detector.onnx", device="cpu")
+    detector = create_detector(repository / f"weights/{name}.onnx", device="cpu")
     assert detector.names == CLASSES
     assert len(detector.detect(np.zeros((480, 640, 3), np.uint8)).scores) == 0
 
 
-def test_both_files_of_the_detector_are_one_network(repository):
+@pytest.mark.parametrize("name", DETECTORS)
+def test_both_files_of_a_detector_are_one_network(repository, name):
     pytest.importorskip("onnxruntime", reason="needs onnxruntime: `make test` sets it up")
     pytest.importorskip("ultralytics", reason="needs ultralytics: `make test` sets it up")
     from tardal_ros.training.detection import model_of, read_weights
     from tardal_ros.training.detector_trainer import detector_of
 
-    exported = create_detector(repository / "weights/detector.onnx", device="cpu")
-    trained = detector_of(model_of(read_weights(repository / "weights/detector.safetensors")).eval(), 448)
+    exported = create_detector(repository / f"weights/{name}.onnx", device="cpu")
+    trained = detector_of(model_of(read_weights(repository / f"weights/{name}.safetensors")).eval(), 448)
     trained.confidence = exported.confidence
     infrared = np.ascontiguousarray(cv2.imread(str(repository / "docs/images/demo.jpg"))[420:, 560:1120])
     one, other = exported.detect(infrared), trained.detect(infrared)
