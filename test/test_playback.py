@@ -35,7 +35,7 @@ from tardal_ros.ros.qos import results
 from tardal_ros.types import Frame, freeze
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-DETECTOR = REPOSITORY / "weights/detector.onnx"
+DETECTOR = REPOSITORY / "weights/tardal_ct_detector.onnx"
 MODULES = {
     "player": "tardal_ros.bags.player_node",
     "rig": "tardal_ros.rig",

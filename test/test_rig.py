@@ -29,7 +29,7 @@ from tardal_ros.ros.qos import latched, results, sensor_data
 from tardal_ros.simulation import CLASSES
 from tardal_ros.types import Pair, View
 
-DETECTOR = Path(__file__).resolve().parents[1] / "weights/detector.onnx"
+DETECTOR = Path(__file__).resolve().parents[1] / "weights/tardal_ct_detector.onnx"
 """The default one."""
 
 

@@ -322,7 +322,7 @@ def test_each_input_has_its_topics(make_bench, source, channels, topics):
 @pytest.mark.parametrize(
     ("source", "channels", "sentence"),
     [
-        ("stack", 3, "weights/detector.onnx takes 3: give weights of a four-channel model"),
+        ("stack", 3, "weights/tardal_ct_detector.onnx takes 3: give weights of a four-channel model"),
         ("fused", 4, "set input to stack"),
     ],
 )
