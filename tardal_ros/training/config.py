@@ -173,7 +173,7 @@ class Data(Section):
 
 
 class Loss(Section):
-    """What is minimised: `detection * L_d + fusion * (source + adversarial * (target + detail))`.
+    """What is minimised: `detection * L_d + fusion * (source + contrast + adversarial * (target + detail))`.
 
     Attributes:
         source: How the fused image is compared to its sources: `paper` (equations 4 to 6 with the corrections of
@@ -181,6 +181,8 @@ class Loss(Section):
             `data.target` to be `visible_saliency` and `adversarial` to be 0), or another kind of `source_loss` there.
         pixel: Weight of absolute differences against dissimilarity in `paper` and `legacy`.
         tilt: By how much errors to infrared count; those to the visible image count by what is missing to 2.
+        contrast: Weight of infrared's local contrast in and around the targets, see `contrast_term` there; 0 in the
+            paper.
         saliency: What weights the sources pixel by pixel: `paper`, `normalised` or `legacy`.
         adversarial: Weight of what the discriminators make of the fused image.
         target_discriminator: Whether there is one that compares targets with infrared.
@@ -195,6 +197,7 @@ class Loss(Section):
     source: Literal["paper", "legacy", "ssim_l1", "ms_ssim", "ms_ssim_cubed", "dgfusion"] = "paper"
     pixel: Amount = 20.0
     tilt: Annotated[float, Field(gt=0.0, lt=2.0)] = 1.0
+    contrast: Amount = 0.0
     saliency: Literal["paper", "normalised", "legacy"] = "paper"
     adversarial: Amount = 0.1
     target_discriminator: bool = True
@@ -269,8 +272,9 @@ class TrainConfig(Section):
             raise ValueError(
                 "loss.source dgfusion and data.target visible_saliency belong together: give both, or neither"
             )
-        if self.loss.source == "dgfusion" and self.loss.adversarial > 0.0:
-            raise ValueError("loss.adversarial needs masks of targets, which loss.source dgfusion has not: set it to 0")
+        for key in ("adversarial", "contrast"):
+            if self.loss.source == "dgfusion" and getattr(self.loss, key) > 0.0:
+                raise ValueError(f"loss.{key} needs masks of targets, which loss.source dgfusion has not: set it to 0")
         for name, part in (("generator", self.generator), ("detector", self.detector)):
             if part is not None and part.norm_steps == 0 and not part.start:
                 raise ValueError(f"{name}.norm_steps is 0: give {name}.start, whose statistics it is to use")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, device, nn
 from torch.autograd import Function
 
@@ -120,7 +121,9 @@ class DetectionTask:
             self._criteria[images.device] = self.model.init_criterion()
         boxes = boxes[boxes[:, 0].argsort(stable=True)]  # the criterion counts on it
         batch = {"batch_idx": boxes[:, 0], "cls": boxes[:, 1], "bboxes": boxes[:, 2:]}
-        summed, told = self._criteria[images.device](self.model(images), batch)
+        predicted = in_full(self.model(images))
+        with torch.autocast(images.device.type, enabled=False):
+            summed, told = self._criteria[images.device](predicted, batch)
         parts = summed / count  # by which ultralytics multiplies, since it adds up gradients of batches
         return DetectionLoss(parts.sum(), dict(zip(told, parts.detach(), strict=True)))
 
@@ -228,6 +231,34 @@ def adopt(model: Any, weights: DetectorWeights) -> None:
         each.names = {number: class_key(name) for number, name in each.names.items()}
     model.load(source, verbose=False)
     model.names = names
+
+
+def predict_in_half(model: Any) -> None:
+    """Makes a model predict in bfloat16, and its loss be computed from that in single precision.
+
+    Sixteen bits place no edge of a box well enough. It is this object that changes, not its weights and no copy.
+
+    Args:
+        model: A `DetectionModel` that is to be trained.
+    """
+    forward = model.forward
+
+    def predict(given: Any, *rest: Any, **named: Any) -> Any:
+        if isinstance(given, dict):  # a batch with its labels: the loss of the predictions that follow
+            return forward(given, *rest, **named)
+        with torch.autocast(given.device.type, torch.bfloat16):
+            return in_full(forward(given, *rest, **named))
+
+    model.forward = predict
+
+
+def in_full(values: Any) -> Any:
+    """Predictions in single precision: a tensor, or lists and dictionaries of them."""
+    if isinstance(values, Tensor):
+        return values.float()
+    if isinstance(values, dict):
+        return {key: in_full(value) for key, value in values.items()}
+    return type(values)(in_full(value) for value in values)
 
 
 def luma(rgb: Tensor) -> Tensor:

@@ -37,6 +37,8 @@ class DetectorConfig(Section):
         start: Weights (`.safetensors`) of a detector of the same architecture to start from, whatever its classes;
             empty for random ones.
         hsv: Whether hue, saturation and brightness of the images are varied; those of a stack never are.
+        precision: `bf16-mixed` to predict in bfloat16 while it trains, about twice as fast on CPUs that have it (AVX-512
+            BF16 or AMX) and on GPUs; as Lightning Fabric calls it.
         name: What its files are called.
     """
 
@@ -56,6 +58,7 @@ class DetectorConfig(Section):
     inputs: Literal[_INPUTS] = MIXED  # type: ignore[valid-type]
     start: str = ""
     hsv: bool = True
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     name: Annotated[str, Field(pattern=r"^[\w-]+$")] = "detector"
 
     @model_validator(mode="after")

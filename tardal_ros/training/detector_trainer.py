@@ -74,7 +74,7 @@ def train(
         from ultralytics.models.yolo.detect import DetectionTrainer
         from ultralytics.nn.tasks import load_checkpoint
 
-    from tardal_ros.training.detection import build_model
+    from tardal_ros.training.detection import build_model, predict_in_half
 
     class Trainer(DetectionTrainer):  # type: ignore[misc]
         """Stays offline, validates by our own metric (ultralytics' needs torchvision), writes whole checkpoints."""
@@ -124,6 +124,8 @@ def train(
     torch.set_num_threads(threads)  # on a CPU it has just taken all but one core
     watch = _Watch(on_step)
     trainer.add_callback("on_train_batch_end", watch.step)
+    if config.precision == "bf16-mixed":
+        trainer.add_callback("on_train_start", lambda trainer: predict_in_half(trainer.model))
     trainer.train()
     return trainer.ema.ema.eval()
 

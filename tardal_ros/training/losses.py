@@ -10,6 +10,7 @@ a batch agree with one that has it all), and where a filter's window would reach
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -21,7 +22,7 @@ from tardal_ros.errors import MissingDependencyError
 from tardal_ros.training.saliency import visual_saliency
 
 try:
-    from kornia.filters import sobel, spatial_gradient
+    from kornia.filters import gaussian_blur2d, sobel, spatial_gradient
     from kornia.losses import ssim_loss
 except ImportError as error:
     raise MissingDependencyError("Training needs kornia: run `pip install '.[train]'` in the checkout.") from error
@@ -33,6 +34,7 @@ GradientKind = Literal["sobel", "central"]
 PIXEL_WEIGHT = 20.0
 _WINDOW = 11  # Of SSIM, with a Gaussian of 1.5.
 _MS_SIGMAS, _MS_RADIUS = (0.5, 1.0, 2.0, 4.0, 8.0), 16  # Of multi-scale SSIM.
+_LOCAL, _AROUND = 8.0, 8  # Of contrast, in pixels: the Gaussian that tells what is local, and how far around a target.
 _C1, _C2 = 0.01**2, 0.03**2
 _TINY = 1e-8
 
@@ -117,6 +119,28 @@ def source_loss(
     error, radius = _error(kind, pixel)
     to_infrared, to_visible = tilt * weight, (2 - tilt) * (1 - weight)
     return _mean(to_infrared * error(fused, infrared) + to_visible * error(fused, visible), seen, radius)
+
+
+def contrast_term(fused: Tensor, infrared: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
+    """How far the contrast of the targets to what is near is from that in infrared, a scalar; brightness is free.
+
+    Not in the paper, where D_T alone looks after the targets. What a detector loses by fusing are small targets in
+    front of what is bright in the visible image.
+
+    Args:
+        fused: The fused image.
+        infrared: The infrared image.
+        target: (N, 1, H, W) in [0, 1], the target mask.
+        seen: Where to compare.
+
+    Returns:
+        The mean of absolute differences in and around the targets; 0 for a sample that has none.
+    """
+    where = torch.ones_like(fused) if seen is None else seen
+    difference = (fused - infrared) * where
+    local = _local(difference) / _local(where).clamp(min=_TINY)
+    around = functional.max_pool2d(target, 2 * _AROUND + 1, stride=1, padding=_AROUND)
+    return _mean((difference - local).abs(), around * where)
 
 
 def dgfusion_losses(
@@ -204,6 +228,13 @@ def _edges(image: Tensor) -> Tensor:
     across = image.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
     kernels = torch.stack([across, across.T])[:, None]
     return functional.conv2d(image, kernels, padding=1).abs().sum(dim=1, keepdim=True)
+
+
+def _local(image: Tensor) -> Tensor:
+    """What is left of an image without its fine structure; zeros beyond the border."""
+    size = 2 * math.ceil(3 * _LOCAL) + 1
+    blurred: Tensor = gaussian_blur2d(image, (size, size), (_LOCAL, _LOCAL), border_type="constant")
+    return blurred
 
 
 def _mean(errors: Tensor, seen: Tensor | None, radius: int = 0) -> Tensor:

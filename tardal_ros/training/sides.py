@@ -13,7 +13,7 @@ from tardal_ros.fusion.weights import read_checkpoint
 from tardal_ros.training.config import TrainConfig
 from tardal_ros.training.detection import DetectionTask, luma, recombine
 from tardal_ros.training.discriminator import Discriminator, discriminator_loss, generator_adversarial
-from tardal_ros.training.losses import detail_images, dgfusion_losses, source_loss, target_images
+from tardal_ros.training.losses import contrast_term, detail_images, dgfusion_losses, source_loss, target_images
 
 
 class Discriminators(nn.Module):
@@ -141,7 +141,10 @@ class GeneratorSide(nn.Module):
         if loss.source == "dgfusion":
             return dgfusion_losses(fused.clamp(0, 1), infrared, grey, target, seen)
         kind, saliency = loss.source, loss.saliency
-        return {"source": source_loss(fused, infrared, grey, kind, saliency, seen, loss.pixel, loss.tilt)}
+        losses = {"source": source_loss(fused, infrared, grey, kind, saliency, seen, loss.pixel, loss.tilt)}
+        if loss.contrast > 0.0:
+            losses["contrast"] = loss.contrast * contrast_term(fused, infrared, target, seen)
+        return losses
 
 
 def _full_precision(tensor: Tensor) -> torch.autocast:

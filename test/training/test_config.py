@@ -191,7 +191,9 @@ def test_what_dgfusion_learns_from_belongs_together(fusion_yaml):
     assert "belong together" in refusal(fusion_yaml({"loss.source": "dgfusion"}))
     assert "belong together" in refusal(fusion_yaml({"data.target": "visible_saliency"}))
     assert "loss.adversarial needs masks of targets" in refusal(fusion_yaml(dgfusion))
-    assert load_config(fusion_yaml(dgfusion | {"loss.adversarial": 0.0})).loss.source == "dgfusion"
+    dgfusion["loss.adversarial"] = 0.0
+    assert "loss.contrast needs masks of targets" in refusal(fusion_yaml(dgfusion | {"loss.contrast": 1.0}))
+    assert load_config(fusion_yaml(dgfusion)).loss.source == "dgfusion"
 
 
 def test_crops_that_are_transposed_must_be_square(fusion_yaml):

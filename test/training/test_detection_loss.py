@@ -16,7 +16,15 @@ from safetensors.torch import save_file
 from tardal_ros.errors import RigError
 from tardal_ros.fusion.colour import luma as luma_of_bgr
 from tardal_ros.fusion.colour import with_luma
-from tardal_ros.training.detection import DetectionTask, adopt, build_model, luma, read_weights, recombine
+from tardal_ros.training.detection import (
+    DetectionTask,
+    adopt,
+    build_model,
+    luma,
+    predict_in_half,
+    read_weights,
+    recombine,
+)
 from tardal_ros.training.detector_release import state_dict
 
 NAMES = ("person", "car")
@@ -55,6 +63,37 @@ def test_the_gradient_reaches_the_fused_luma():
     fused = torch.full((2, 1, 64, 64), 0.5, requires_grad=True)
     task_of().loss(recombine(fused, some_images()), BOXES).total.backward()
     assert fused.grad.isfinite().all() and fused.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("model", ["yolov8n", "yolo26n"])
+def test_sixteen_bits_of_the_networks_leave_the_loss_in_full_precision(model):
+    task, images = task_of(model), some_images().requires_grad_()
+    task.model.eval()
+    full = task.loss(images, BOXES).total
+    with torch.autocast("cpu", torch.bfloat16):
+        total = task.loss(images, BOXES).total
+    total.backward()
+    assert total.dtype == torch.float32 and not torch.equal(total, full)
+    torch.testing.assert_close(total, full, rtol=0.02, atol=0)
+    assert images.grad.abs().max() > 0
+
+
+def test_a_model_predicts_in_sixteen_bits_and_learns_in_full_precision():
+    labels = {"batch_idx": BOXES[:, 0], "cls": BOXES[:, 1], "bboxes": BOXES[:, 2:]}
+    batch = {"img": some_images(), **labels}
+    model = task_of().model.eval()
+    with torch.no_grad():
+        full, expected = model(batch)[0], model(batch["img"])[0]
+    copied = list(model.state_dict())
+    predict_in_half(model)
+    loss, predicted = model(batch)[0], model(batch["img"])[0]
+    loss.sum().backward()
+
+    torch.testing.assert_close(loss, full, rtol=0.02, atol=0)
+    assert predicted.dtype == torch.float32 and not torch.equal(predicted, expected)
+    first = model.model[0].conv.weight
+    assert first.dtype == first.grad.dtype == torch.float32 and first.grad.abs().max() > 0
+    assert list(model.state_dict()) == copied
 
 
 def test_following_the_gradient_lowers_the_loss():

@@ -91,6 +91,19 @@ def test_four_channels_are_learnt_from_weights_of_other_classes(tiny, stacks, tm
         train(config.but(inputs="fused"), stacks, tmp_path / "other", lambda at: None)
 
 
+def test_it_learns_in_sixteen_bits_much_as_in_full_precision(tiny, pictures, tmp_path):
+    losses, weights = [], []
+    for precision in ("32-true", "bf16-mixed"):
+        config = tiny.but(epochs=1, precision=precision)
+        told = []
+        trained = train(config, pictures, tmp_path / precision, lambda at, told=told: told.append(at.losses), False)
+        losses.append(torch.tensor(list(told[0].values())))
+        weights.append(trained.state_dict())
+    torch.testing.assert_close(*losses, rtol=0.03, atol=0)
+    assert not torch.equal(*losses)
+    assert {each.dtype for each in weights[1].values()} == {each.dtype for each in weights[0].values()}
+
+
 def test_a_loss_that_is_lost_ends_the_run():
     steps = []
     trainer = SimpleNamespace(epoch=3, tloss={"box": float("nan")}, loss=torch.tensor(float("nan")), last=Path("x.pt"))

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("kornia", reason="needs kornia")
 
 from tardal_ros.training.losses import (  # noqa: E402
+    contrast_term,
     detail_images,
     dgfusion_losses,
     image_gradient,
@@ -266,6 +267,52 @@ def test_tilt_shares_two_among_the_sources(kind):
         source_loss(fused, infrared, visible, kind, tilt=0.4) + source_loss(fused, infrared, visible, kind, tilt=1.6)
     ) / 2
     torch.testing.assert_close(mean, source_loss(fused, infrared, visible, kind))
+
+
+def _with_target(images):
+    """The images, and the mask of a target in their middle."""
+    target = torch.zeros_like(images[0])
+    target[..., 28:36, 28:36] = 1
+    return *images[:2], target
+
+
+def test_contrast_of_targets_is_what_counts_and_not_their_brightness():
+    fused, infrared, target = _with_target(_images(height=64, width=64))
+    darker = (infrared - 0.2).requires_grad_()
+    torch.testing.assert_close(contrast_term(darker, infrared, target), torch.tensor(0.0), rtol=0, atol=1e-6)
+    assert contrast_term(fused, infrared, target) > 0.05
+    fainter = infrared.mean() + (infrared - infrared.mean()) / 2
+    assert 0 < contrast_term(fainter, infrared, target) < contrast_term(fused, infrared, target)
+
+
+def test_contrast_counts_in_and_around_targets_alone():
+    fused, infrared, target = _with_target(_images(height=64, width=64))
+    fused = fused.clone().requires_grad_()
+    assert contrast_term(fused, infrared, torch.zeros_like(target)) == 0
+    contrast_term(fused, infrared, target).backward()
+    reached = fused.grad.abs()
+    assert reached[..., 20:44, 20:44].median() > 30 * reached[..., :8, :8].median()
+
+
+@pytest.mark.parametrize("side", [slice(0, 24), slice(30, 64)])
+def test_contrast_leaves_out_what_is_not_seen(side):
+    fused, infrared, target = _with_target(_images(height=64, width=64))
+    seen = torch.ones_like(fused)
+    seen[..., side] = 0
+    expected = contrast_term(fused, infrared, target, seen)
+    assert expected > 0
+    changed = [torch.where(seen > 0, image, 0.1) for image in (fused, infrared)]
+    torch.testing.assert_close(contrast_term(*changed, target, seen), expected, rtol=0, atol=0)
+    # The black beyond is no contrast.
+    torch.testing.assert_close(
+        contrast_term(infrared - 0.2, infrared, target, seen), torch.tensor(0.0), rtol=0, atol=1e-6
+    )
+
+
+def test_processes_that_share_a_batch_agree_on_contrast():
+    images = *_images(height=40, width=44)[:2], (torch.rand(2, 1, 40, 44) > 0.99).float()
+    parts = [contrast_term(*(each[i : i + 1] for each in images)) for i in range(2)]
+    torch.testing.assert_close(contrast_term(*images), torch.stack(parts).mean())
 
 
 def test_the_target_discriminator_compares_targets_with_infrared():

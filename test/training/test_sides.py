@@ -85,6 +85,17 @@ def test_cooperative_training_weighs_both(fusion_config):
         torch.testing.assert_close(weighed[name], value * (3.0 if name == "detection" else 0.5))
 
 
+def test_contrast_of_targets_is_weighed(fusion_config):
+    told = []
+    for changes in ({"loss.contrast": 1.0}, {"loss.contrast": 4.0, "loss.fusion": 0.5}):
+        torch.manual_seed(1)
+        config = fusion_config(changes, "ct")
+        side = GeneratorSide(config, NAMES)
+        told.append(generator_gradients(side, Discriminators(config), a_batch(64))[1])
+    assert told[0]["contrast"] > 0
+    torch.testing.assert_close(told[1]["contrast"], 2 * told[0]["contrast"])
+
+
 def test_direct_training_has_no_detector(fusion_config):
     config = fusion_config({"loss.fusion": 7.0, "loss.detection": 7.0})
     side = GeneratorSide(config, ())

@@ -21,6 +21,7 @@ from tardal_ros.training import checkpoint
 from tardal_ros.training.batch import Batch, Stream
 from tardal_ros.training.crops import Augmentation
 from tardal_ros.training.release import generator_bytes
+from tardal_ros.training.session import launch
 from tardal_ros.training.trainer import Trainer, learning_rate, moving_average
 
 
@@ -88,6 +89,25 @@ def train(fusion_config, fabric, tmp_path):
         return Run(fusion_config(changes, mode), fabric, tmp_path / folder)
 
     return make
+
+
+def test_sixteen_bits_are_for_the_networks_and_not_for_what_they_are_given(fusion_config, fabric, tmp_path):
+    told = []
+    for name, each in (("full", fabric), ("half", launch("cpu", "1", 1, "auto", "bf16-mixed"))):
+        run = Run(fusion_config({"steps": 1}, "ct"), each, tmp_path / name)
+        given = []
+        run.trainer._generator_side.module.register_forward_pre_hook(
+            lambda side, args, named, given=given: given.append(named), with_kwargs=True
+        )
+        losses = run.go().losses[1]
+        told.append((losses, given[0], run.trainer.networks["generator"].encoder[0].weight))
+    (full, batch, weight), (half, same, other) = told
+    for name in ("infrared", "visible", "target", "seen", "boxes"):
+        torch.testing.assert_close(same[name], batch[name], rtol=0, atol=0)
+    # Batch norm of two crops, on random weights, makes much of little.
+    assert half.pop("detection") == pytest.approx(full.pop("detection"), rel=0.3)
+    assert half != full and half == pytest.approx(full, rel=0.03, abs=0.01)
+    assert other.dtype == torch.float32 and not torch.equal(weight, other)
 
 
 def flat(state, prefix=""):
