@@ -12,12 +12,16 @@ import torch
 from torch import Tensor, device, nn
 from torch.autograd import Function
 
+from tardal_ros.detection.inputs import STACK
 from tardal_ros.detection.offline import contained
 from tardal_ros.errors import RigError
 from tardal_ros.evaluation.detection_metric import class_key
 from tardal_ros.fusion.weights import read_checkpoint
 
 _FAMILIES = "choose a detector of the families yolov5u, yolov8, yolo11 and yolo26, such as yolo11n"
+
+COLOURS = 3
+"""Channels of images in colour."""
 
 STRIDE = 32
 """What both sides of an image must be multiples of: the coarsest stride of the models."""
@@ -204,13 +208,20 @@ def read_weights(path: Path) -> DetectorWeights:
         ) from None
 
 
-def check_architecture(weights: DetectorWeights, model: str, channels: int) -> None:
+def check_architecture(weights: DetectorWeights, model: str, channels: int, widened: bool = False) -> None:
     """Refuses weights of another architecture.
+
+    Args:
+        weights: The weights.
+        model: The architecture that is asked for.
+        channels: How many channels it has.
+        widened: Whether weights of colour images may serve for a stack, see `adopt`.
 
     Raises:
         RigError: The sentence says which one they are of.
     """
-    if (weights.model, weights.channels) != (model, channels):
+    fit = {channels, COLOURS} if widened and channels == STACK else {channels}
+    if weights.model != model or weights.channels not in fit:
         raise RigError(
             f"The weights {weights.path} are of a {weights.model} for {weights.channels} channels, not of a {model} for"
             f" {channels}: give others, or change the model."
@@ -220,7 +231,8 @@ def check_architecture(weights: DetectorWeights, model: str, channels: int) -> N
 def adopt(model: Any, weights: DetectorWeights) -> None:
     """Gives a model the weights of one that may know other classes.
 
-    Classes of one name keep what was learnt of them (a `person` is one of the `People`); others begin at random.
+    Classes of one name keep what was learnt of them (a `person` is one of the `People`); others begin at random. A model
+    of four channels looks, with weights of three, at the mean of the visible and the infrared image, to begin with.
 
     Args:
         model: A `DetectionModel` of the same architecture, with its class names.
@@ -231,6 +243,10 @@ def adopt(model: Any, weights: DetectorWeights) -> None:
         each.names = {number: class_key(name) for number, name in each.names.items()}
     model.load(source, verbose=False)
     model.names = names
+    if (channels_of(source), channels_of(model)) == (COLOURS, STACK):
+        first = next(source.parameters()).detach()
+        with torch.no_grad():
+            next(model.parameters()).copy_(torch.cat([first, first.sum(dim=1, keepdim=True)], dim=1) / 2)
 
 
 def predict_in_half(model: Any) -> None:

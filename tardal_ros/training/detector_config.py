@@ -34,8 +34,8 @@ class DetectorConfig(Section):
         fuser_weights: Weights file of the fuser; empty for none.
         scale: Fraction of the resolution that it fuses at, as in the rig where the detector will work.
         inputs: What the detector learns to look at: `MIXED`, or one of `detection.inputs.INPUTS` alone.
-        start: Weights (`.safetensors`) of a detector of the same architecture to start from, whatever its classes;
-            empty for random ones.
+        start: Weights (`.safetensors`) of a detector of the same architecture to start from, whatever its classes; a
+            stack may start from one of colour images. Empty for random ones.
         hsv: Whether hue, saturation and brightness of the images are varied; those of a stack never are.
         precision: `bf16-mixed` to predict in bfloat16 while it trains, about twice as fast on CPUs that have it (AVX-512
             BF16 or AMX) and on GPUs; as Lightning Fabric calls it.

@@ -137,7 +137,7 @@ def _beginning(config: DetectorConfig) -> Callable[[Any, Any], Any]:
     if not config.start:
         return lambda model, resumed: model
     weights = read_weights(Path(config.start))
-    check_architecture(weights, config.model, config.channels)
+    check_architecture(weights, config.model, config.channels, widened=True)
 
     def begin(model: Any, resumed: Any) -> Any:
         if resumed is None:

@@ -202,6 +202,18 @@ def test_classes_of_one_name_keep_what_was_learnt(tmp_path):
         assert torch.equal(state[name][0], fresh[name][0])
 
 
+def test_four_channels_begin_with_what_three_make_of_the_mean(tmp_path):
+    path = file_of(task_of(), tmp_path)
+    torch.manual_seed(5)
+    stack, colours = build_model("yolo11n", NAMES, 4).eval(), build_model("yolo11n", NAMES).eval()
+    for model in (stack, colours):
+        adopt(model, read_weights(path))
+    visible, infrared = some_images(), some_images(channels=1)
+    with torch.no_grad():
+        seen = stack(torch.cat([visible, infrared], dim=1))[0]
+        torch.testing.assert_close(seen, colours((visible + infrared) / 2)[0], rtol=1e-3, atol=1e-3)
+
+
 def test_four_channels_are_channels_like_others():
     images = some_images(channels=4).requires_grad_()
     task_of(channels=4).loss(images, BOXES).total.backward()
