@@ -29,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--devices", default="1", help="how many, or `auto` for all (default: %(default)s)")
     parser.add_argument("--nodes", type=int, default=1, help="how many machines (default: %(default)s)")
     parser.add_argument("--strategy", default="auto", help="of Lightning Fabric, such as ddp (default: %(default)s)")
-    parser.add_argument("--precision", default="32-true", help="32-true or bf16-mixed (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tardal_ros.training.session import Session, launch
 
     folder = arguments.out or Path("out") / arguments.config.stem
-    fabric = launch(arguments.accelerator, arguments.devices, arguments.nodes, arguments.strategy, arguments.precision)
+    fabric = launch(arguments.accelerator, arguments.devices, arguments.nodes, arguments.strategy, config.precision)
     if arguments.dry_run:
         with tempfile.TemporaryDirectory(prefix="tardal_ros-") as passing:
             session = Session(config, fabric, Path(passing, "run"))

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tardal_ros.training.sections import Amount, Natural, Positive, Rate, Scenes, Section, Share, load
+from tardal_ros.training.sections import Amount, Natural, Positive, Precision, Rate, Scenes, Section, Share, load
 
 # After `sections`, which says what to do where it is missing.
 from pydantic import Field, model_validator  # isort: skip
@@ -242,6 +242,8 @@ class TrainConfig(Section):
         mode: `dt` fuses for its own sake, `tt` for detection alone, `ct` for both (TarDAL, section 3.3).
         steps: Steps in all.
         seed: Of weights, crops and everything random.
+        precision: `bf16-mixed` takes less memory, and half of the time on GPUs and on CPUs that have bfloat16 (AVX-512
+            or AMX).
         checkpoint_every: Steps between checkpoints: what a killed run loses at most.
         sample_every: Steps between looks at a few validation pairs: a grid of pictures, and their fusion quality.
     """
@@ -250,6 +252,7 @@ class TrainConfig(Section):
     steps: Positive
     data: Data
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    precision: Precision = "32-true"
     generator: Generator = Generator()
     detector: DetectorSide | None = None
     loss: Loss = Loss()

@@ -231,8 +231,8 @@ def check_architecture(weights: DetectorWeights, model: str, channels: int, wide
 def adopt(model: Any, weights: DetectorWeights) -> None:
     """Gives a model the weights of one that may know other classes.
 
-    Classes of one name keep what was learnt of them (a `person` is one of the `People`); others begin at random. A model
-    of four channels looks, with weights of three, at the mean of the visible and the infrared image, to begin with.
+    Classes of one name keep what was learnt of them (a `person` is one of the `People`); others begin at random. Given
+    weights of three channels, a model of four looks at the mean of the visible and the infrared image to begin with.
 
     Args:
         model: A `DetectionModel` of the same architecture, with its class names.

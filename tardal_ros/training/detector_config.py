@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from tardal_ros.detection.inputs import INPUTS, STACK
-from tardal_ros.training.sections import Natural, Positive, Rate, Scenes, Section, load
+from tardal_ros.training.sections import Natural, Positive, Precision, Rate, Scenes, Section, load
 
 # After `sections`, which says what to do where it is missing.
 from pydantic import Field, model_validator  # isort: skip
@@ -37,8 +37,7 @@ class DetectorConfig(Section):
         start: Weights (`.safetensors`) of a detector of the same architecture to start from, whatever its classes; a
             stack may start from one of colour images. Empty for random ones.
         hsv: Whether hue, saturation and brightness of the images are varied; those of a stack never are.
-        precision: `bf16-mixed` to predict in bfloat16 while it trains, about twice as fast on CPUs that have it (AVX-512
-            BF16 or AMX) and on GPUs; as Lightning Fabric calls it.
+        precision: `bf16-mixed` is about twice as fast on GPUs, and on CPUs that have bfloat16 (AVX-512 or AMX).
         name: What its files are called.
     """
 
@@ -58,7 +57,7 @@ class DetectorConfig(Section):
     inputs: Literal[_INPUTS] = MIXED  # type: ignore[valid-type]
     start: str = ""
     hsv: bool = True
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     name: Annotated[str, Field(pattern=r"^[\w-]+$")] = "detector"
 
     @model_validator(mode="after")

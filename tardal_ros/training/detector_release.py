@@ -143,8 +143,8 @@ def model_card(config: DetectorConfig, pictures: int, files: list[Path], scores:
         f" {', '.join(plan.conditions)}; {plan.images} moments each, {plan.every:g} s apart; renderer version"
         f" {VERSION}): {shown}. No real image.",
         f"- **Training**: from {begin}, {steps} steps of {config.batch} pictures ({config.epochs} epochs),"
-        f" AdamW, largest learning rate {config.learning_rate:g}, seed {config.seed}; the weights are the moving"
-        " average.",
+        f" AdamW, largest learning rate {config.learning_rate:g}, seed {config.seed},"
+        f" precision {config.precision}; the weights are the moving average.",
         "- **Licence**: AGPL-3.0, which ultralytics claims for models that its code trains.",
         f"- **Made with** {', '.join(f'{name} {version}' for name, version in versions.items())}.",
         "",

@@ -74,7 +74,7 @@ def train(
         from ultralytics.models.yolo.detect import DetectionTrainer
         from ultralytics.nn.tasks import load_checkpoint
 
-    from tardal_ros.training.detection import build_model, predict_in_half
+    from tardal_ros.training.detection import build_model
 
     class Trainer(DetectionTrainer):  # type: ignore[misc]
         """Stays offline, validates by our own metric (ultralytics' needs torchvision), writes whole checkpoints."""
@@ -122,10 +122,8 @@ def train(
     threads = torch.get_num_threads()
     trainer = Trainer(overrides=overrides)
     torch.set_num_threads(threads)  # on a CPU it has just taken all but one core
-    watch = _Watch(on_step)
-    trainer.add_callback("on_train_batch_end", watch.step)
-    if config.precision == "bf16-mixed":
-        trainer.add_callback("on_train_start", lambda trainer: predict_in_half(trainer.model))
+    trainer.add_callback("on_train_start", _prepare(config))
+    trainer.add_callback("on_train_batch_end", _Watch(on_step).step)
     trainer.train()
     return trainer.ema.ema.eval()
 
@@ -145,6 +143,13 @@ def _beginning(config: DetectorConfig) -> Callable[[Any, Any], Any]:
         return model
 
     return begin
+
+
+def _prepare(config: DetectorConfig) -> Callable[[Any], None]:
+    """What is done to the model before its first step; the moving average of its weights is another object by then."""
+    from tardal_ros.training.detection import predict_in_half
+
+    return lambda trainer: predict_in_half(trainer.model) if config.precision == "bf16-mixed" else None
 
 
 class _Watch:

@@ -78,8 +78,8 @@ def model_card(config: TrainConfig, files: list[Path], table: str) -> str:
         f" [0, 1]; output: the fused luma, to be clipped to [0, 1]. {_RUNS[config.generator.network]}",
         "",
         f"- **Data**: {_told(config.data.train)}. Crops of {config.data.crop[0]}x{config.data.crop[1]} pixels.",
-        f"- **Training**: {config.steps} steps of {config.data.batch} crops, seed {config.seed}, from"
-        f" {config.generator.start or 'random weights'}; the weights are"
+        f"- **Training**: {config.steps} steps of {config.data.batch} crops, seed {config.seed}, precision"
+        f" {config.precision}, from {config.generator.start or 'random weights'}; the weights are"
         f" {'the moving average' if config.optimizer.average else 'those of the last step'}.",
         f"- **Licence**: {_LICENCE if config.mode == 'dt' else _LICENCE_WITH_DETECTOR}",
         f"- **Made with** {made_with}.",

@@ -25,6 +25,8 @@ Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0.0)]
 Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
+Precision = Literal["32-true", "bf16-mixed"]
+"""Names of Lightning Fabric: all in single precision, or networks in bfloat16 and losses in single precision."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 Kind = TypeVar("Kind", bound="Section")

@@ -58,7 +58,7 @@ def launch(accelerator: str, devices: str, nodes: int, strategy: str, precision:
 
 
 class _Mixed(MixedPrecision):
-    """Leaves what goes in as it is: sixteen bits place no box well enough, and round images more coarsely than bytes."""
+    """Leaves what goes in as it is: sixteen bits place no box well enough, and are coarser than an image's bytes."""
 
     def convert_input(self, data: Any) -> Any:
         return data

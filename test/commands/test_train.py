@@ -113,7 +113,7 @@ def test_the_weights_go_to_a_folder_of_the_configuration_s_name(config, tmp_path
     [
         (["--out", "file"], "config.yaml cannot be written"),
         (["--devices", "none"], "Cannot train on none x cpu"),
-        (["--precision", "3-bit"], "precision 3-bit"),
+        (["--set", "precision=3-bit"], "precision"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_sentence(config, tmp_path, monkeypatch, capsys, arguments, told):

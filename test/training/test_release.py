@@ -60,7 +60,8 @@ def test_what_ships_is_told_in_a_card(networks, fusion_config, tmp_path):
     assert [path.name for path in files] == ["tardal_dt.safetensors", "tardal_dt.onnx", "tardal_dt.md"]
     for path in (weights, exported):
         assert f"| {path.name} | `{hashlib.sha256(path.read_bytes()).hexdigest()}` |" in told
-    assert "3 steps of 6 crops, seed 11, from random weights" in told and "Crops of 16x16 pixels" in told
+    assert "3 steps of 6 crops, seed 11, precision 32-true, from random weights" in told
+    assert "Crops of 16x16 pixels" in told
     assert "**Data**: pairs (real pairs)." in told and "AGPL" not in told
     assert "**Licence**: code Apache-2.0; the weights also fall under the licences of the data above.\n" in told
     # Figures of the very file, beside those of the sources and of simple fusers.
