@@ -34,7 +34,7 @@ GradientKind = Literal["sobel", "central"]
 PIXEL_WEIGHT = 20.0
 _WINDOW = 11  # Of SSIM, with a Gaussian of 1.5.
 _MS_SIGMAS, _MS_RADIUS = (0.5, 1.0, 2.0, 4.0, 8.0), 16  # Of multi-scale SSIM.
-_LOCAL, _AROUND = 8.0, 8  # Of contrast, in pixels: the Gaussian that tells what is local, and how far around a target.
+_LOCAL, _AROUND = 8.0, 3  # Of contrast, in pixels: the Gaussian that tells what is local, and how far around a target.
 _C1, _C2 = 0.01**2, 0.03**2
 _TINY = 1e-8
 
