@@ -242,8 +242,7 @@ class TrainConfig(Section):
         mode: `dt` fuses for its own sake, `tt` for detection alone, `ct` for both (TarDAL, section 3.3).
         steps: Steps in all.
         seed: Of weights, crops and everything random.
-        precision: `bf16-mixed` takes less memory, and half of the time on GPUs and on CPUs that have bfloat16 (AVX-512
-            or AMX).
+        precision: `bf16-mixed` runs the networks in bfloat16: half of the time on CPUs with AVX-512 BF16.
         checkpoint_every: Steps between checkpoints: what a killed run loses at most.
         sample_every: Steps between looks at a few validation pairs: a grid of pictures, and their fusion quality.
     """

@@ -37,7 +37,7 @@ class DetectorConfig(Section):
         start: Weights (`.safetensors`) of a detector of the same architecture to start from, whatever its classes; a
             stack may start from one of colour images. Empty for random ones.
         hsv: Whether hue, saturation and brightness of the images are varied; those of a stack never are.
-        precision: `bf16-mixed` is about twice as fast on GPUs, and on CPUs that have bfloat16 (AVX-512 or AMX).
+        precision: `bf16-mixed` runs the network in bfloat16: about half of the time on CPUs with AVX-512 BF16.
         name: What its files are called.
     """
 
